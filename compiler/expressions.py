@@ -1,0 +1,234 @@
+"""Expressions of the checked program and of the graph: typed, name-aligned, free of shapes.
+
+Every expression has an *element kind* and a tuple of *axes*. An axis is known by its label: the name of a dim
+(``school``, ``state'``) where a whole dim is meant, or the name of a loop variable where the expression stands in a
+loop. Two arrays always align by label. Loop labels are not part of `Type.axes` (the body of a loop is typed as one
+iteration); when a loop is vectorised its label simply becomes one more axis of the value, and when it is scanned the label
+stands for a traced number. So one expression serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from emfppl.compiler.sizes import Size
+from emfppl.grammar.source import Span
+
+
+class Kind(Enum):
+    """What an element is. BOOL ⊂ INT ⊂ REAL as numbers; INDEX is an int that indexes one dim only (`Type.of`)."""
+
+    BOOL = "bool"
+    INT = "int"
+    INDEX = "index"
+    REAL = "real"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis of a value: its label (a dim, with primes) and the part ``[lower, upper)`` of the dim that it covers."""
+
+    label: str
+    lower: Size
+    upper: Size
+
+    @property
+    def dim(self) -> str:
+        return self.label.rstrip("'")
+
+    @property
+    def length(self) -> Size:
+        return self.upper - self.lower
+
+    @staticmethod
+    def whole(label: str) -> Axis:
+        return Axis(label, Size(), Size.of(label))
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """Kind of an element, the dim it indexes (for INDEX), and the axes of the array."""
+
+    kind: Kind
+    axes: tuple[Axis, ...] = ()
+    of: str | None = None
+
+
+def _span() -> Span:
+    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
+
+
+# ---------------------------------------------------------------- subscripts of a reference, one a dim of the variable
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The part `axis` of the dim, kept as an axis under ``axis.label`` (``v``, ``v[time[1:]]``, ``v[1:]``, ``v[state']``)."""
+
+    axis: Axis
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Position ``scale * loop + offset``; with `loop` None the constant `offset`: ``x[0]``, ``x[-1]``, ``x[t-1]``, ``x[2*i+1]``."""
+
+    loop: str | None
+    scale: int
+    offset: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Positions given by an integer expression; its axes (and loops) take the place of the dim: ``a[county_of]``, ``P[z[t-1]]``."""
+
+    index: Expr
+
+
+Index: TypeAlias = Whole | At | Gather
+
+# ---------------------------------------------------------------- expressions
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A number (bool, int or float)."""
+
+    value: bool | int | float
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A literal list; `values` nested tuples of numbers, axes given by the declaration it stands in."""
+
+    values: tuple
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOf:
+    """A number made of sizes of dims."""
+
+    size: Size
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class LoopVar:
+    """The position of a loop: ``t`` used as a number or an index."""
+
+    label: str
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A variable, with one subscript for each of its dims; or, with none, a local name of a `Let`."""
+
+    name: str
+    indices: tuple[Index, ...]
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An elementwise operation from `functions.ELEMENTWISE`: operators by their sign (``+ - * / // % ** < <= > >= == !=``,
+    ``neg``, ``and``, ``or``, ``not``), ``if`` (three arguments), functions by name."""
+
+    op: str
+    args: tuple[Expr, ...]
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """``sum mean sd min max prod logsumexp any all`` over the axes with labels `over` (they vanish), or ``cumsum cumprod`` along one (it stays)."""
+
+    op: str
+    arg: Expr
+    over: tuple[str, ...]
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul:
+    """``left @ right``: the sum over the axis with label `over`, which both have."""
+
+    left: Expr
+    right: Expr
+    over: str
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayCall:
+    """A function of whole vectors or matrices from `functions.ARRAY` (``cholesky solve inverse logdet diag outer softmax …``).
+
+    `cores[i]` names, in order, the labels of args[i] that the function works on; `out` the labels of the result's core.
+    All other axes are batch axes and align by label.
+    """
+
+    op: str
+    args: tuple[Expr, ...]
+    cores: tuple[tuple[str, ...], ...]
+    out: tuple[str, ...]
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """The same values under other axis labels, as when an array over ``pt`` is passed for a function's ``v[k]``."""
+
+    arg: Expr
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """Local names (of an inlined function) and the value that uses them."""
+
+    bindings: tuple[tuple[str, Expr], ...]
+    body: Expr
+    type: Type
+    span: Span = _span()
+
+
+Expr: TypeAlias = Const | Array | SizeOf | LoopVar | Ref | Apply | Reduce | MatMul | ArrayCall | Relabel | Let
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The direct sub-expressions, those in subscripts included."""
+    match expr:
+        case Ref():
+            return tuple(i.index for i in expr.indices if isinstance(i, Gather))
+        case Apply() | ArrayCall():
+            return expr.args
+        case Reduce() | Relabel():
+            return (expr.arg,)
+        case MatMul():
+            return (expr.left, expr.right)
+        case Let():
+            return (*(e for _, e in expr.bindings), expr.body)
+    return ()
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """The expression and all below it, parents first."""
+    yield expr
+    for child in children(expr):
+        yield from walk(child)

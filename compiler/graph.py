@@ -1,0 +1,243 @@
+"""The graph: a program as a tuple of nodes in generative order.
+
+A *variable* is a named array over dims. A *node* defines a rectangle of one variable (`Target`), once for every point of
+its *domain*, a product of loop axes. ``theta[school] ~ Normal(mu, tau)`` and ``for t in time[1:] { x[t] ~ Normal(x[t-1], s) }``
+are the same kind of thing: the first has the domain axis ``school``, the second the axis ``t`` over ``time[1:]``. An axis is
+*independent* (the runtime vectorises it) or *carried* (the runtime scans it). Consecutive nodes whose carried axis has the same
+`block` are scanned together. Expressions refer to domain axes by their label; see `expressions`.
+
+Everything is frozen and hashable; what is wrong with a node by itself is refused where it is built, what is wrong between
+nodes by `verify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from emfppl.compiler.expressions import At, Axis, Expr, Kind, Whole
+from emfppl.compiler.sizes import Size
+from emfppl.grammar.source import SourceText, Span
+
+
+def _span() -> Span:
+    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
+
+
+# ---------------------------------------------------------------- supports
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Real numbers between two bounds; None is no bound. Bounds may depend on earlier variables. `open_lower`: 0 is not in it
+    (``positive`` against ``nonnegative``), which matters for data only."""
+
+    lower: Expr | None = None
+    upper: Expr | None = None
+    open_lower: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """Whole numbers from `lower` to `upper`, both included; None is no bound."""
+
+    lower: Expr | None = None
+    upper: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """A support over the last dim (``simplex ordered positive_ordered sum_to_zero``) or the last two (``corr_cholesky corr cov_cholesky cov``)."""
+
+    name: str
+
+    @property
+    def event_rank(self) -> int:
+        return 1 if self.name in ("simplex", "ordered", "positive_ordered", "sum_to_zero", "real_vector") else 2
+
+
+Support: TypeAlias = Interval | Integers | Structured
+REAL_LINE = Interval()
+
+# ---------------------------------------------------------------- variables and dims
+
+
+class Role(Enum):
+    DATA = "data"
+    PARAM = "param"
+    LATENT = "latent"
+    OBSERVED = "observed"  # declared as data and the target of a `~`
+    COMPUTED = "computed"
+
+
+@dataclass(frozen=True, slots=True)
+class DimSize:
+    """A dim and its size where the file gives it."""
+
+    name: str
+    size: Size | None = None
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A named array over `dims` (labels, primes included). `support` is that of the declared type, None where none was written."""
+
+    name: str
+    role: Role
+    dims: tuple[str, ...]
+    kind: Kind
+    of: str | None = None  # the dim that an index type indexes
+    support: Support | None = None
+    optional: bool = False  # `real?`
+    default: Expr | None = None  # of data; the start of a param
+    local: bool = False  # a computed helper inside a loop, not reported
+    type_text: str = ""  # the type as the user wrote it, for messages
+    span: Span = _span()  # of the declaration
+
+
+# ---------------------------------------------------------------- nodes
+
+
+@dataclass(frozen=True, slots=True)
+class DomainAxis:
+    """One axis of a node's domain: label, the dim and range it runs over, and the number of the scan it is carried in (None: independent)."""
+
+    label: str
+    dim: str
+    lower: Size
+    upper: Size
+    block: int | None = None
+
+    @property
+    def carried(self) -> bool:
+        return self.block is not None
+
+    @property
+    def axis(self) -> Axis:
+        return Axis(self.label, self.lower, self.upper)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The rectangle a node defines: for each dim of the variable a domain axis (``At(label, scale, offset)``), a constant
+    position (``At(None, 1, c)``), or a whole event axis (``Whole``; the last ones, as many as the event's rank)."""
+
+    name: str
+    indices: tuple[At | Whole, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dist:
+    """A distribution applied to arguments by name; an argument may itself be a distribution (``Mixture``, ``truncated``).
+
+    `event` holds the labels of the event axes, outermost first, as they stand in the arguments and the target; `over`
+    is the label that ``Mixture`` sums over, or that the categories of ``Categorical`` run along, in its arguments.
+    """
+
+    name: str
+    args: tuple[tuple[str, Expr | Dist], ...]
+    event: tuple[str, ...] = ()
+    over: str | None = None
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class RandomNode:
+    """``target ~ dist``: latent or, where the variable is data, observed. `narrowed` is the support of a written type where that is
+    narrower than the distribution's own: the distribution is truncated to it and renormalised."""
+
+    target: Target
+    domain: tuple[DomainAxis, ...]
+    dist: Dist
+    support: Support
+    narrowed: bool = False
+    observed: bool = False
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedNode:
+    """``target = value``."""
+
+    target: Target
+    domain: tuple[DomainAxis, ...]
+    value: Expr
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class FactorNode:
+    """``factor value``: the sum of value over the domain and all its axes is added to the log density."""
+
+    domain: tuple[DomainAxis, ...]
+    value: Expr
+    span: Span = _span()
+
+
+Node: TypeAlias = RandomNode | ComputedNode | FactorNode
+
+# ---------------------------------------------------------------- guide block
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """How one latent's gate is laid out: ``per_element``, ``per_variable`` or ``off`` (no gate: the prior's map in full), and its initial opening."""
+
+    mode: str = "per_element"
+    init: float = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class GuideSpec:
+    """The `guide` block: a backbone (name and options), gates by variable; ``None`` leaves the choice to the runtime."""
+
+    backbone: tuple[str, tuple[tuple[str, object], ...]] | None = None
+    gates: tuple[tuple[str, GateSpec], ...] = ()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A whole program. `source` is carried for messages only."""
+
+    dims: tuple[DimSize, ...]
+    variables: tuple[Variable, ...]
+    nodes: tuple[Node, ...]
+    guide: GuideSpec = GuideSpec()
+    source: SourceText | None = field(default=None, compare=False, repr=False)
+
+    def variable(self, name: str) -> Variable:
+        return next(v for v in self.variables if v.name == name)
+
+    def of_role(self, *roles: Role) -> tuple[Variable, ...]:
+        return tuple(v for v in self.variables if v.role in roles)
+
+    def defining(self, name: str) -> tuple[RandomNode | ComputedNode, ...]:
+        """The nodes that define parts of a variable, in generative order."""
+        return tuple(n for n in self.nodes if not isinstance(n, FactorNode) and n.target.name == name)
+
+
+def dist_exprs(dist: Dist) -> Iterator[Expr]:
+    """The argument expressions of a distribution and of those inside it."""
+    for _, value in dist.args:
+        if isinstance(value, Dist):
+            yield from dist_exprs(value)
+        else:
+            yield value
+
+
+def support_exprs(support: Support) -> Iterator[Expr]:
+    """The bounds of a support that are expressions."""
+    if isinstance(support, Interval | Integers):
+        yield from (b for b in (support.lower, support.upper) if b is not None)
+
+
+def node_exprs(node: Node) -> Iterator[Expr]:
+    """All expressions that a node evaluates."""
+    if isinstance(node, RandomNode):
+        yield from dist_exprs(node.dist)
+        yield from support_exprs(node.support)
+    else:
+        yield node.value

@@ -1,0 +1,1 @@
+"""emfppl: a probabilistic programming language whose programs compile into flows."""
