@@ -206,6 +206,7 @@ class Graph:
     variables: tuple[Variable, ...]
     nodes: tuple[Node, ...]
     guide: GuideSpec = GuideSpec()
+    barren: frozenset[str] = frozenset()  # latents with no observation or factor below them: drawn forward, not in the guide
     source: SourceText | None = field(default=None, compare=False, repr=False)
 
     def variable(self, name: str) -> Variable:

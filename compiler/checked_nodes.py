@@ -1,0 +1,70 @@
+"""The checked program: names resolved, every expression typed, statements still in source order and loops still loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from emfppl.compiler.expressions import Expr
+from emfppl.compiler.graph import DimSize, Dist, GuideSpec, Support, Target, Variable
+from emfppl.compiler.sizes import Size
+from emfppl.grammar.source import SourceText, Span
+
+
+def _span() -> Span:
+    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRandom:
+    """``target ~ dist``. A whole dim in the target (``theta[school]``) is a `Whole`, event axes last."""
+
+    target: Target
+    dist: Dist
+    support: Support
+    narrowed: bool = False
+    observed: bool = False
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAssign:
+    """``target = value``."""
+
+    target: Target
+    value: Expr
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFactor:
+    """``factor value``."""
+
+    value: Expr
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFor:
+    """``for label in dim[lower:upper] { body }``; `label` is unique among the loops that enclose it and no name of a dim or variable."""
+
+    label: str
+    dim: str
+    lower: Size
+    upper: Size
+    body: tuple[CheckedStatement, ...]
+    span: Span = _span()
+
+
+CheckedStatement: TypeAlias = CheckedRandom | CheckedAssign | CheckedFactor | CheckedFor
+
+
+@dataclass(frozen=True)
+class CheckedProgram:
+    """What the checker hands on when it found no error."""
+
+    dims: tuple[DimSize, ...]
+    variables: tuple[Variable, ...]
+    statements: tuple[CheckedStatement, ...]
+    guide: GuideSpec = GuideSpec()
+    source: SourceText | None = field(default=None, compare=False, repr=False)
