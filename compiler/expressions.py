@@ -130,7 +130,8 @@ class LoopVar:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A variable, with one subscript for each of its dims; or, with none, a local name of a `Let`."""
+    """A variable, with one subscript for each of its dims; or a local name of a `Let`: with none, all of it; else with one for each
+    of its axes, positions counted from the start of the local array."""
 
     name: str
     indices: tuple[Index, ...]
