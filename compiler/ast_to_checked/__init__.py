@@ -1,0 +1,88 @@
+"""The checker: from the syntax tree to the checked program, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+from emfppl.compiler.ast_to_checked import (
+    dims,
+    functions,
+    guide,
+    limits,
+    lint,
+    loops,
+    names,
+    observed,
+    order,
+    statements,
+    targets,
+)
+from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
+from emfppl.compiler.checked_nodes import CheckedProgram, CheckedStatement
+from emfppl.compiler.distributions import STANDARD, Table
+from emfppl.compiler.expressions import Kind
+from emfppl.compiler.graph import GuideSpec, Variable
+from emfppl.grammar.ast_nodes import Program
+from emfppl.grammar.diagnostics import Diagnostic
+from emfppl.grammar.source import SourceText
+
+__all__ = ["check"]
+
+Kinds = dict[str, tuple[Kind, str | None]]
+
+
+def check(
+    program: Program, source: SourceText, table: Table = STANDARD
+) -> tuple[CheckedProgram | None, tuple[Diagnostic, ...]]:
+    """The checked program (None if there is any error) and all diagnostics in source order."""
+    kinds: Kinds = {}
+    for _ in range(6):
+        c, body, spec = _round(program, source, table, kinds)
+        found = _computed_kinds(c)
+        if all(found.get(name) == kinds.get(name) for name in c.guessed):
+            break
+        kinds = found
+    diagnostics = tuple(sorted(c.found, key=lambda d: (d.span.start if d.span else 0, d.code)))
+    if c.failed:
+        return None, diagnostics
+    return CheckedProgram(
+        c.dims.listed(), tuple(_variable(v) for v in _all_variables(c)), body, spec, source
+    ), diagnostics
+
+
+def _round(
+    program: Program, source: SourceText, table: Table, kinds: Kinds
+) -> tuple[Context, tuple[CheckedStatement, ...], GuideSpec]:
+    """Check the whole program once; `kinds` are those of computed variables that are used before their line."""
+    c = Context(source, table, kinds=kinds)
+    names.collect(c, program)
+    observed.declare(c, program)
+    dims.declare_dims(c, program)
+    observed.constants_of(c, program)
+    loops.declare_loops(c, program)
+    targets.declare_targets(c, program)
+    for name in c.functions:
+        functions.check_function(c, name)
+    body = statements.check_body(c, program.statements, Env())
+    spec = guide.check_guide(c, program)
+    order.check_order(c, body)
+    limits.check_limits(c, body)
+    if not c.failed:
+        lint.lint(c, body)
+    return c, body, spec
+
+
+def _all_variables(c: Context) -> list[VariableInfo]:
+    return [*c.variables.values(), *(info for infos in c.helpers.values() for info in infos.values())]
+
+
+def _computed_kinds(c: Context) -> Kinds:
+    return {v.graph_name or v.name: (v.kind, v.of) for v in _all_variables(c) if v.kind is not None}
+
+
+def _variable(v: VariableInfo) -> Variable:
+    """A variable as the graph knows it."""
+    said = v.declared
+    assert v.dims is not None and v.kind is not None
+    return Variable(
+        v.graph_name or v.name, v.role, v.dims, v.kind, v.of, said.support if said else None, said.optional if said else False,
+        v.default, v.local, said.text if said else "", v.span,
+    )  # fmt: skip

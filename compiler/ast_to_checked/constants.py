@@ -1,0 +1,150 @@
+"""What is known without data: folded constants, literal lists, defaults and starting values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from emfppl.compiler.ast_to_checked.context import Context
+from emfppl.compiler.expressions import Apply, Array, Axis, Const, Expr, Kind, Type
+from emfppl.compiler.supports import DeclaredType, contains
+from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.source import Span
+
+_FOLD = {
+    "neg": lambda a: -a, "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b, "**": lambda a, b: a**b, "//": lambda a, b: a // b, "%": lambda a, b: a % b,
+    "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "abs": abs, "square": lambda a: a * a,
+}  # fmt: skip
+
+
+def fold(expr: Expr) -> Expr:
+    """The constant that an expression of constants comes to; any other expression as it is."""
+    if not isinstance(expr, Apply) or expr.op not in _FOLD:
+        return expr
+    args = [fold(a) for a in expr.args]
+    if not all(isinstance(a, Const) for a in args):
+        return expr
+    try:
+        value = _FOLD[expr.op](*(a.value for a in args if isinstance(a, Const)))
+    except (ArithmeticError, ValueError):
+        return expr
+    if isinstance(value, complex) or not math.isfinite(value):
+        return expr
+    kind = expr.type.kind
+    return Const(int(value) if kind is Kind.INT else float(value), Type(kind), expr.span)
+
+
+def number_of(c: Context, node: ast.Expr) -> bool | int | float | None:
+    """The constant that an expression of literals comes to, or None."""
+    from emfppl.compiler.ast_to_checked.context import Env
+    from emfppl.compiler.ast_to_checked.types import type_of
+
+    before = len(c.found)
+    value = type_of(c, node, Env())
+    del c.found[before:]
+    if value is None:
+        return None
+    value = fold(value)
+    return value.value if isinstance(value, Const) else None
+
+
+def list_literal(c: Context, node: ast.ListLiteral, axes: Sequence[Axis] | None) -> Expr | None:
+    """``[1, 2, 3]`` over the axes of the place it stands in."""
+    if not axes:
+        hint = (
+            "give the list a name and a dim first: w[k] = [0.2, 0.8]"
+            if axes is None
+            else "write a single number"
+        )
+        message = (
+            "A list can't stand here: nothing says which dim it runs over."
+            if axes is None
+            else "A list was given for a single number."
+        )
+        return c.error("E0310", message, node.span, hint)
+    values = _values(c, node, axes)
+    if values is None:
+        return None
+    flat = list(_flat(values))
+    kind = (
+        Kind.REAL
+        if any(isinstance(v, float) for v in flat)
+        else Kind.BOOL
+        if all(isinstance(v, bool) for v in flat)
+        else Kind.INT
+    )
+    return Array(values, Type(kind, tuple(axes)), node.span)
+
+
+def _values(c: Context, node: ast.ListLiteral, axes: Sequence[Axis]) -> tuple | None:
+    axis, rest = axes[0], axes[1:]
+    known = c.dims.known(axis.length)
+    if known is None:
+        hint = f"give it: dim {axis.dim} = {len(node.items)}"
+        return c.error(
+            "E0310",
+            f"This list stands for `{axis.label}`, whose size the file does not give.",
+            node.span,
+            hint,
+        )
+    if len(node.items) != known:
+        return c.error(
+            "E0310", f"This list has {len(node.items)} entries, but `{axis.label}` has {known}.", node.span
+        )
+    out = []
+    for item in node.items:
+        if rest and not isinstance(item, ast.ListLiteral):
+            hint = f"nest the lists: one inner list a row, over {rest[0].label}"
+            return c.error("E0310", f"Here a list over `{rest[0].label}` is needed.", item.span, hint)
+        if isinstance(item, ast.ListLiteral) and not rest:
+            return c.error("E0310", "This list is nested more deeply than there are dims.", item.span)
+        value = _values(c, item, rest) if isinstance(item, ast.ListLiteral) else number_of(c, item)
+        if value is None:
+            if not isinstance(item, ast.ListLiteral):
+                c.error("E0407", f"Entries of a list are constants; `{c.text(item)}` is not.", item.span)
+            return None
+        out.append(value)
+    return tuple(out)
+
+
+def _flat(values: tuple) -> list:
+    return [x for v in values for x in (_flat(v) if isinstance(v, tuple) else [v])]
+
+
+def constant(
+    c: Context, node: ast.Expr, declared: DeclaredType, labels: tuple[str, ...], what: str
+) -> Expr | None:
+    """A default or a start: a constant of the declared type; a single number stands for all entries."""
+    axes = tuple(Axis.whole(d) for d in labels)
+    if isinstance(node, ast.ListLiteral):
+        value = list_literal(c, node, axes)
+    else:
+        found = number_of(c, node)
+        if found is None:
+            return c.error(
+                "E0407",
+                f"{what} is a constant; `{c.text(node)}` is not.",
+                node.span,
+                "write a number or a list of numbers",
+            )
+        kind = Kind.BOOL if isinstance(found, bool) else Kind.INT if isinstance(found, int) else Kind.REAL
+        value = Const(found, Type(kind), node.span)
+    return value if value is not None and _agrees(c, value, declared, what, node.span) else None
+
+
+def _agrees(c: Context, value: Expr, declared: DeclaredType, what: str, span: Span) -> bool:
+    entries = (
+        _flat(value.values) if isinstance(value, Array) else [value.value] if isinstance(value, Const) else []
+    )
+    for entry in entries:
+        wrong_kind = declared.kind is not Kind.REAL and isinstance(entry, float)
+        boolish = declared.kind is Kind.BOOL and not isinstance(entry, bool) and entry not in (0, 1)
+        if wrong_kind or boolish or not contains(declared.support, entry):
+            c.error(
+                "E0408",
+                f"{what} holds {entry!r}, which is not {declared.text}.".replace("True", "true"),
+                span,
+            )
+            return False
+    return True

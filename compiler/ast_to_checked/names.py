@@ -1,0 +1,148 @@
+"""Which names there are: what the file declares, what is taken, and what a name in an expression refers to."""
+
+from __future__ import annotations
+
+from emfppl.compiler.ast_to_checked.context import Context, Env, FunctionInfo, VariableInfo, near
+from emfppl.compiler.functions import (
+    ARRAY,
+    CUMULATIVE,
+    ELEMENTWISE_BOOL,
+    ELEMENTWISE_INT,
+    ELEMENTWISE_REAL,
+    ELEMENTWISE_SAME,
+    REDUCTIONS,
+)  # fmt: skip
+from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.source import Span
+
+ARRAY_NAMES = tuple(f.name for f in ARRAY)
+FUNCTIONS = frozenset((
+    *ELEMENTWISE_REAL, *ELEMENTWISE_SAME, *ELEMENTWISE_INT, *ELEMENTWISE_BOOL, *REDUCTIONS, *CUMULATIVE, *ARRAY_NAMES, "if",
+))  # fmt: skip
+CONSTANTS = ("pi", "e", "inf")
+FOREIGN_FUNCTIONS = {
+    "ln": "log", "pow": "x ^ y", "fabs": "abs", "fmax": "maximum", "fmin": "minimum", "ifelse": "if", "where": "if",
+    "expit": "inv_logit", "logistic": "inv_logit", "ilogit": "inv_logit", "plogis": "inv_logit", "qlogis": "logit",
+    "normal_cdf": "Phi", "pnorm": "Phi", "std": "sd", "stdev": "sd", "variance": "var", "average": "mean", "log_sum_exp": "logsumexp",
+    "dot": "a @ b", "dot_product": "a @ b", "inprod": "a @ b", "matmul": "a @ b", "inv": "inverse", "step": "if(x >= 0, 1, 0)",
+    "cumulative_sum": "cumsum", "log_determinant": "logdet", "rep_vector": "a single number, which broadcasts", "power": "x ^ y",
+    "gammaln": "lgamma", "lgamma_fn": "lgamma", "mdivide_left": "solve", "length": "the dim itself, which stands for its size",
+    "size": "the dim itself, which stands for its size", "len": "the dim itself, which stands for its size",
+}  # fmt: skip
+
+
+def taken(c: Context, name: str) -> str | None:
+    """What a name already means before the file says anything."""
+    if name in FUNCTIONS:
+        return "a function of the language"
+    if c.table.get(name) is not None:
+        return "a distribution"
+    return None
+
+
+def collect(c: Context, program: ast.Program) -> None:
+    """Enter dims, data, params and functions, which hold in the whole file; refuse names that are taken."""
+    seen: dict[str, Span] = {}
+    for node in program.statements:
+        if isinstance(node, ast.Dim | ast.Data | ast.Param | ast.Function) and enter(
+            c, seen, node.name, node.name_span
+        ):
+            if isinstance(node, ast.Dim):
+                c.dims.sizes[node.name] = None
+                c.dims.spans[node.name] = node.name_span
+            elif isinstance(node, ast.Function):
+                c.functions[node.name] = FunctionInfo(node)
+
+
+def enter(c: Context, seen: dict[str, Span], name: str, span: Span) -> bool:
+    """Whether a name may be declared here; says so where it may not."""
+    meaning = taken(c, name)
+    if name.endswith("'"):
+        c.error(
+            "E0204",
+            f"`{name}` ends in a prime; primes mark a second axis over a dim and are not declared.",
+            span,
+        )
+        return False
+    if meaning is not None:
+        c.error(
+            "E0204",
+            f"`{name}` is {meaning}; it can't be the name of something else.",
+            span,
+            f"choose another, such as {name}_",
+        )
+        return False
+    if name in seen:
+        c.error(
+            "E0203",
+            f"`{name}` is declared twice.",
+            span,
+            "rename or delete one of them",
+            [(seen[name], "first declared here")],
+        )
+        return False
+    seen[name] = span
+    return True
+
+
+def visible(c: Context, env: Env) -> list[str]:
+    """Everything a name could have meant here."""
+    if env.function is not None:
+        return [*env.locals, *env.labels]
+    return [*env.helpers, *c.variables, *(loop.label for loop in env.loops), *c.dims.sizes]
+
+
+def undefined(c: Context, node: ast.Name, env: Env) -> None:
+    """Say that a name means nothing here, and what may have been meant."""
+    name = node.id
+    if name in c.functions or name in FUNCTIONS:
+        return c.error(
+            "E0209", f"`{name}` is a function; it needs its arguments.", node.span, f"write {name}(…)"
+        )
+    if c.table.get(name) is not None:
+        return c.error(
+            "E0209", f"`{name}` is a distribution, not a value.", node.span, f"draw from it: x ~ {name}(…)"
+        )
+    if env.function is not None and (name in c.variables or name in c.dims):
+        message = f"`{name}` is not an argument of the function `{env.function}`; functions see their arguments only."
+        return c.error("E0201", message, node.span, f"add it to the arguments: def {env.function}(…, {name})")
+    home = helper_home(c, name)
+    if home is not None:
+        loop = home.loops[-1]
+        message = f"`{name}` is a helper inside the loop over `{loop}` and is gone outside of it."
+        return c.error(
+            "E0208",
+            message,
+            node.span,
+            f"to keep it, write {name}[{', '.join(home.loops)}] = … in the loop",
+            [(home.span, "set here")],
+        )
+    hint = (
+        near(name, visible(c, env))
+        or _foreign_hint(name)
+        or f"declare it (data {name}: real) or define it above this line"
+    )
+    return c.error("E0201", f"`{name}` is not defined.", node.span, hint)
+
+
+def helper_home(c: Context, name: str) -> VariableInfo | None:
+    return next((infos[name] for infos in c.helpers.values() if name in infos), None)
+
+
+def _foreign_hint(name: str) -> str:
+    from emfppl.grammar.habits import hint_for_name
+
+    return hint_for_name(name) or ""
+
+
+def undefined_function(c: Context, node: ast.Call) -> None:
+    """Say that there is no such function."""
+    name = node.func
+    if name in c.variables or name in c.dims or name in CONSTANTS:
+        hint = f"to index it write {name}[…]; to multiply write {name} * (…)"
+        return c.error("E0206", f"`{name}` is not a function.", node.func_span, hint)
+    other = FOREIGN_FUNCTIONS.get(name)
+    candidates = [*FUNCTIONS, *c.functions]
+    hint = f"here that is {other}" if other else near(name, sorted(candidates)) or _foreign_hint(name)
+    hint = hint or f"define it: def {name}(x: real): real {{ return … }}"
+    return c.error("E0206", f"There is no function named `{name}`.", node.func_span, hint)

@@ -1,0 +1,183 @@
+"""What type an expression has: names, operators and the way down to subscripts and calls."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from emfppl.compiler.ast_to_checked import calls, constants, dims, names, subscripts
+from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
+from emfppl.compiler.expressions import Apply, Const, Expr, Kind, LoopVar, MatMul, SizeOf, Type
+from emfppl.compiler.sizes import Size
+from emfppl.compiler.types import arithmetic, describe
+from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.source import Span
+
+CONSTANT_VALUES = {"pi": math.pi, "e": math.e, "inf": math.inf}
+BOOL, INT, REAL = Type(Kind.BOOL), Type(Kind.INT), Type(Kind.REAL)
+COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+
+
+def type_of(c: Context, node: ast.Expr, env: Env, axes: tuple[dims.Axis, ...] | None = None) -> Expr | None:
+    """The typed expression, or None once something in it was found wrong. `axes`: those of the place, for a literal list."""
+    match node:
+        case ast.Number():
+            return (
+                Const(int(node.text), INT, node.span)
+                if node.is_int
+                else Const(float(node.text), REAL, node.span)
+            )
+        case ast.Bool(value):
+            return Const(value, BOOL, node.span)
+        case ast.Name():
+            return _name(c, node, env)
+        case ast.ListLiteral():
+            return constants.list_literal(c, node, axes)
+        case ast.Unary():
+            return _unary(c, node, env)
+        case ast.Binary():
+            return _binary(c, node, env)
+        case ast.Call():
+            return calls.call(c, node, env)
+        case ast.Subscript():
+            return subscripts.subscript(c, node, env)
+
+
+# ---------------------------------------------------------------- names
+
+
+def find_variable(c: Context, name: str, env: Env) -> VariableInfo | None:
+    """The variable or helper that a name means here."""
+    if env.function is not None:
+        return None
+    return env.helpers.get(name) or c.variables.get(name)
+
+
+def kind_of(c: Context, info: VariableInfo) -> tuple[Kind, str | None] | None:
+    """The kind of a variable; one not met yet is as the last round found it, or real."""
+    if info.broken or info.dims is None:
+        return None
+    if info.kind is not None:
+        return info.kind, info.of
+    c.guessed.add(info.graph_name or info.name)
+    return c.kinds.get(info.graph_name or info.name, (Kind.REAL, None))
+
+
+def _name(c: Context, node: ast.Name, env: Env) -> Expr | None:
+    if node.id in env.locals:
+        value = env.locals[node.id]
+        return replace(value, span=node.span) if isinstance(value, Const) else value
+    if env.loop(node.id):
+        return LoopVar(node.id, INT, node.span)
+    info = find_variable(c, node.id, env)
+    if info is not None:
+        return subscripts.reference(c, info, (), env, node.span)
+    label = dims.label_of(c, node.id, env) if not node.id.endswith("'") else None
+    if label is not None and (env.function is None or node.id in env.labels):
+        return SizeOf(Size.of(label), INT, node.span)
+    if node.id in CONSTANT_VALUES:
+        return Const(CONSTANT_VALUES[node.id], REAL, node.span)
+    return names.undefined(c, node, env)
+
+
+# ---------------------------------------------------------------- operators
+
+
+def _unary(c: Context, node: ast.Unary, env: Env) -> Expr | None:
+    arg = type_of(c, node.operand, env)
+    if arg is None:
+        return None
+    if node.op == "not":
+        return (
+            Apply("not", (arg,), Type(Kind.BOOL, arg.type.axes), node.span)
+            if need_bool(c, arg, node.operand, "not")
+            else None
+        )
+    if node.op == "+":
+        return arg
+    if isinstance(arg, Const) and not isinstance(arg.value, bool):
+        return Const(-arg.value, arg.type, node.span)
+    return Apply("neg", (arg,), Type(arithmetic([arg.type]), arg.type.axes), node.span)
+
+
+def _binary(c: Context, node: ast.Binary, env: Env) -> Expr | None:
+    left, right = type_of(c, node.left, env), type_of(c, node.right, env)
+    if left is None or right is None:
+        return None
+    if node.op == "@":
+        return _matmul(c, left, right, node)
+    if node.op in ("and", "or"):
+        fine = [need_bool(c, a, n, node.op) for a, n in ((left, node.left), (right, node.right))]
+        return elementwise(c, node.op, (left, right), Kind.BOOL, node.span) if all(fine) else None
+    if node.op in COMPARISONS:
+        return _comparison(c, left, right, node)
+    op = "**" if node.op == "^" else node.op
+    return elementwise(c, op, (left, right), _arithmetic_kind(op, left, right), node.span)
+
+
+def _arithmetic_kind(op: str, left: Expr, right: Expr) -> Kind:
+    if op == "/":
+        return Kind.REAL
+    if op == "**" and not (isinstance(right, Const) and right.type.kind is Kind.INT and right.value >= 0):
+        return Kind.REAL
+    return arithmetic([left.type, right.type])
+
+
+def _comparison(c: Context, left: Expr, right: Expr, node: ast.Binary) -> Expr | None:
+    if isinstance(node.left, ast.Binary) and node.left.op in COMPARISONS and node.op not in ("==", "!="):
+        a, b = c.text(node.left), f"{c.text(node.left.right)} {node.op} {c.text(node.right)}"
+        return c.error("E0401", "Comparisons don't chain.", node.span, f"write {a} and {b}")
+    both = (left.type.kind, right.type.kind)
+    if both == (Kind.INDEX, Kind.INDEX) and left.type.of != right.type.of:
+        message = f"This compares an index({left.type.of}) with an index({right.type.of})."
+        return c.error("E0401", message, node.span, "compare positions in the same dim")
+    return elementwise(c, node.op, (left, right), Kind.BOOL, node.span)
+
+
+def elementwise(
+    c: Context, op: str, args: tuple[Expr, ...], kind: Kind, span: Span, of: str | None = None
+) -> Expr | None:
+    """An operation entry by entry, over the union of the axes."""
+    axes = dims.union(c, args, span)
+    return None if axes is None else Apply(op, args, Type(kind, axes, of), span)
+
+
+def need_bool(c: Context, arg: Expr, node: ast.Expr, what: str) -> bool:
+    if arg.type.kind is Kind.BOOL:
+        return True
+    text = c.text(node)
+    c.error(
+        "E0401",
+        f"`{what}` needs a condition, but `{text}` is {describe(arg.type)}.",
+        node.span,
+        f"write a comparison, such as {text} > 0",
+    )
+    return False
+
+
+def need_number(c: Context, arg: Expr, node: ast.Expr, what: str) -> bool:
+    """Bools are no numbers where a weight or a mean is wanted."""
+    if arg.type.kind is not Kind.BOOL:
+        return True
+    c.error(
+        "E0401",
+        f"{what} needs a number, but `{c.text(node)}` is bool.",
+        node.span,
+        "write if(condition, 1, 0)",
+    )
+    return False
+
+
+def _matmul(c: Context, left: Expr, right: Expr, node: ast.Binary) -> Expr | None:
+    mine, theirs = [a.label for a in left.type.axes], {a.label for a in right.type.axes}
+    shared = [label for label in mine if label in theirs]
+    if not shared:
+        sides = f"the left is {dims.dims_text(mine)}, the right {dims.dims_text([a.label for a in right.type.axes])}"
+        hint = "use * for numbers" if not mine or not theirs else "relabel one side, such as b[k'] or b[k]"
+        return c.error("E0309", f"`@` sums over a dim that both sides have; {sides}.", node.op_span, hint)
+    axes = dims.union(c, (left, right), node.span)
+    if axes is None:
+        return None
+    over = shared[-1]
+    kept = tuple(a for a in axes if a.label != over)
+    return MatMul(left, right, over, Type(arithmetic([left.type, right.type]), kept), node.span)
