@@ -12,14 +12,301 @@ from emfppl.grammar.diagnostics import Code
 CODES: tuple[Code, ...] = (
     # -- E01 text and syntax
     # -- E02 names
+    Code(
+        "E0201",
+        "an undefined name",
+        "A name was used that no dim, data, param, `~`, `=` or loop defines. Inside a function "
+        "only its arguments are seen.",
+    ),
+    Code(
+        "E0202",
+        "a use before the definition",
+        "A program reads from top to bottom: a `~` or `=` comes after what it uses. Dims, data, "
+        "params and functions may stand anywhere.",
+    ),
+    Code(
+        "E0203",
+        "a name defined twice",
+        "Two declarations or two values have the same name, or data or a param is set by a statement.",
+    ),
+    Code(
+        "E0204",
+        "a name that is taken",
+        "The name is a distribution's, or a loop variable has the name of a variable, dim or "
+        "outer loop, or a `def` that of a function of the language.",
+    ),
+    Code(
+        "E0205",
+        "an unknown dim",
+        "Brackets of a declaration and heads of loops hold names of dims, each declared by `dim NAME`.",
+    ),
+    Code(
+        "E0206",
+        "an unknown function",
+        "A call of something that is no function of the language and has no `def`.",
+    ),
+    Code(
+        "E0207",
+        "an unknown distribution",
+        "Behind `~` stands a name that is not in the table of distributions.",
+    ),
+    Code(
+        "E0208",
+        "a helper outside its loop",
+        "`m = …` inside a loop, without the loop variable, is a helper of that round; outside of "
+        "the loop it is gone.",
+    ),
+    Code(
+        "E0209",
+        "something that is not a value",
+        "A function, a distribution or a part of a dim stands where a value is needed.",
+    ),
     # -- E03 dims and shapes
+    Code(
+        "E0301",
+        "lengths that differ",
+        "Two values over the same dim cover parts of different length, such as `x[1:] - x`.",
+    ),
+    Code(
+        "E0302",
+        "a dim that the target lacks",
+        "The value on the right runs over a dim that the left side does not have. Reduce it, or "
+        "add the dim on the left.",
+    ),
+    Code(
+        "E0303",
+        "the wrong dim in a subscript",
+        "A dim, loop variable or index stands where another dim belongs. Only a loop over `d` or "
+        "an `index(d)` indexes `d`, whatever the sizes.",
+    ),
+    Code("E0304", "too many subscripts", "There are more subscripts than dims."),
+    Code(
+        "E0305",
+        "pieces of a variable that disagree",
+        "A variable defined in pieces has different dims in them, or nothing says over which dim it runs.",
+    ),
+    Code(
+        "E0306",
+        "a position outside its dim",
+        "A constant position or slice lies outside a dim whose size the file gives, or a slice "
+        "ends before it starts.",
+    ),
+    Code(
+        "E0307",
+        "a dim twice",
+        "The axes of an array are told apart by name: a second axis over the same dim is primed, `K[a, a']`.",
+    ),
+    Code(
+        "E0308",
+        "a reduction over what is not there",
+        "`over =` names a dim that the value does not have, or a single number is reduced.",
+    ),
+    Code("E0309", "@ without a shared dim", "`a @ b` sums over a dim that both sides have."),
+    Code(
+        "E0310",
+        "a list that does not fit",
+        "A list stands where its dim is not known, or has the wrong number of entries.",
+    ),
+    Code(
+        "E0311",
+        "a size that is none",
+        "The size of a dim is made of whole numbers, other dims, and scalar data of type int or "
+        "count, with +, - and *.",
+    ),
+    Code(
+        "E0312",
+        "a slice whose bounds are not known",
+        "Bounds of a slice are whole numbers and sizes of dims, so that lengths are known before the data.",
+    ),
+    Code(
+        "E0313",
+        "an argument or target of the wrong rank",
+        "A distribution of vectors needs a target that ends in a dim; its vector and matrix "
+        "arguments run over that dim.",
+    ),
+    Code("E0314", "not a vector or matrix", "A function of vectors or matrices was given something else."),
     # -- E04 types
+    Code(
+        "E0401",
+        "a value of the wrong kind",
+        "A condition where a number belongs, a number where a condition belongs, or comparisons that chain.",
+    ),
+    Code(
+        "E0402",
+        "a subscript that is no index",
+        "Only constants, loop variables and values of type `index(dim)` may be subscripts.",
+    ),
+    Code(
+        "E0403",
+        "a type that does not exist or is written wrongly",
+        "An unknown type, wrong bounds, or a structured type without a dim to run over.",
+    ),
+    Code(
+        "E0404",
+        "arithmetic in a subscript",
+        "A subscript in a loop has the form `a * t + b`; arithmetic on an index makes it a plain int.",
+    ),
+    Code(
+        "E0405",
+        "a value that is not of the written type",
+        "The type written on `=`, on an argument or on the result of a function is not that of the value.",
+    ),
+    Code(
+        "E0406",
+        "a ? where nothing can be missing",
+        "Only data that are observed may have missing entries.",
+    ),
+    Code(
+        "E0407",
+        "not a constant",
+        "Defaults, starts, entries of lists and bounds in declarations are constants.",
+    ),
+    Code(
+        "E0408",
+        "a constant outside its type",
+        "A default or a start is not a value of the declared type.",
+    ),
+    Code(
+        "E0409",
+        "a type written twice",
+        "The type of data is written where it is declared, not where it is observed.",
+    ),
     # -- E05 distributions and supports
+    Code("E0501", "an unknown argument of a distribution", "The distribution has no argument of that name."),
+    Code("E0502", "a missing argument of a distribution", "An argument without a default was left out."),
+    Code(
+        "E0503",
+        "an argument given twice",
+        "The same argument twice, or two that exclude each other, such as probs and logits.",
+    ),
+    Code("E0504", "too many arguments", "More arguments than the distribution takes."),
+    Code(
+        "E0505",
+        "an argument outside its range",
+        "A constant that the argument can't be, such as a negative scale.",
+    ),
+    Code(
+        "E0506",
+        "a type that the distribution can't have",
+        "The written type and the support of the distribution don't fit together.",
+    ),
+    Code(
+        "E0507",
+        "a distribution in the place of a value",
+        "Distributions stand behind `~`, values behind `=` and in expressions.",
+    ),
+    Code(
+        "E0508",
+        "data that can't come from their distribution",
+        "The declared type of the data and the distribution exclude each other, such as real data "
+        "from a Poisson.",
+    ),
+    Code(
+        "E0509",
+        "a distribution that can't be composed so",
+        "What stands inside Mixture or truncated is not what they need.",
+    ),
     # -- E06 loops and recurrences
+    Code(
+        "E0601",
+        "a use of a later round",
+        "A loop runs forward; a round may use earlier rounds and earlier lines of its own.",
+    ),
+    Code("E0602", "a variable with gaps", "A variable defined in pieces must be defined everywhere."),
+    Code(
+        "E0603",
+        "an element defined twice",
+        "Two pieces of a variable overlap, or data are observed twice.",
+    ),
+    Code(
+        "E0604",
+        "the same in every round",
+        "A statement inside a loop must have the loop variable on the left, or it would be "
+        "repeated in every round.",
+    ),
+    Code("E0605", "a declaration inside a loop", "Only `~`, `=`, `factor` and `for` stand inside loops."),
+    Code("E0606", "a variable that depends on itself", "An element is used in its own definition."),
+    Code(
+        "E0607",
+        "a left side that can't be defined so",
+        "On the left stand dims, slices, numbers, and each loop variable once.",
+    ),
+    Code(
+        "E0608",
+        "a subscript that leaves its dim",
+        "In some round of the loop the subscript lies outside the dim.",
+    ),
     # -- E07 functions, params, guide blocks
+    Code(
+        "E0701",
+        "the wrong number of arguments",
+        "A function was called with too many or too few arguments.",
+    ),
+    Code(
+        "E0702",
+        "a function that calls itself",
+        "Functions are written into the place of their calls and can't be recursive.",
+    ),
+    Code("E0703", "a function without a result", "A function ends in one `return`."),
+    Code(
+        "E0704",
+        "an unknown or repeated argument of a function",
+        "The function has no argument of that name, or was given it twice.",
+    ),
+    Code("E0705", "a param that can't be learned", "A param is learned by gradients and must be real."),
+    Code(
+        "E0706",
+        "a backbone that is unknown or has wrong options",
+        "The guide block names a backbone, or options of it, that do not exist.",
+    ),
+    Code(
+        "E0707",
+        "a gate that can't be set",
+        "The guide block sets a gate of something that is no latent, or in a way that does not exist.",
+    ),
+    Code("E0708", "a second guide, backbone or gate", "Each is given once."),
     # -- E08 limits of the compiler
+    Code(
+        "E0801",
+        "a discrete latent",
+        "This version can't sum out discrete latents that observations depend on; `Mixture` does "
+        "it for independent ones.",
+    ),
+    Code(
+        "E0802",
+        "missing data that feed other statements",
+        "Entries of data with `?` may be missing, so nothing can be computed from them in this version.",
+    ),
+    Code(
+        "E0804",
+        "a variable partly drawn, partly computed",
+        "This version needs all pieces of a variable to be drawn with `~`, or all to be set with `=`.",
+    ),
     # -- E10 data
     # -- E11 fitting
     # -- E12 files
     # -- W01 lint
+    Code("W0101", "an unused dim", "A dim is declared and not used."),
+    Code("W0102", "unused data", "Data are declared and not used."),
+    Code(
+        "W0104",
+        "a flat prior without data below it",
+        "`Flat()` needs observations below it, or the posterior is improper.",
+    ),
+    Code(
+        "W0105",
+        "a scale that may be negative",
+        "A latent stands where something positive is needed, but its support goes below 0.",
+    ),
+    Code(
+        "W0106",
+        "whole numbers from a continuous distribution",
+        "Data declared int, count or bool are observed with a continuous distribution.",
+    ),
+    Code(
+        "W0107",
+        "data declared wider than their distribution",
+        "The distribution gives some values of the declared type no density; a narrower type has "
+        "the data checked.",
+    ),
 )
