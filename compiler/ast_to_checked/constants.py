@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from emfppl.compiler.ast_to_checked.context import Context
+from emfppl.compiler.ast_to_checked import types
+from emfppl.compiler.ast_to_checked.context import Context, Env
 from emfppl.compiler.expressions import Apply, Array, Axis, Const, Expr, Kind, Type
 from emfppl.compiler.supports import DeclaredType, contains
 from emfppl.grammar import ast_nodes as ast
@@ -37,11 +38,8 @@ def fold(expr: Expr) -> Expr:
 
 def number_of(c: Context, node: ast.Expr) -> bool | int | float | None:
     """The constant that an expression of literals comes to, or None."""
-    from emfppl.compiler.ast_to_checked.context import Env
-    from emfppl.compiler.ast_to_checked.types import type_of
-
     before = len(c.found)
-    value = type_of(c, node, Env())
+    value = types.type_of(c, node, Env())
     del c.found[before:]
     if value is None:
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from emfppl.compiler.ast_to_checked import dims
+from emfppl.compiler.ast_to_checked import dims, types
 from emfppl.compiler.ast_to_checked.constants import fold
 from emfppl.compiler.ast_to_checked.context import Context, Env, listed, near
-from emfppl.compiler.expressions import Const, Expr, Kind
+from emfppl.compiler.expressions import Const, Expr, Kind, SizeOf, Type
 from emfppl.compiler.graph import Integers, Interval, Structured
 from emfppl.compiler.sizes import Size
 from emfppl.compiler.supports import (
@@ -82,8 +82,6 @@ def _index(c: Context, node: ast.TypeExpr, env: Env, text: str) -> DeclaredType 
 
 def dims_number(size: Size) -> Expr:
     """A size as an expression."""
-    from emfppl.compiler.expressions import SizeOf, Type
-
     return number(size.value) if size.value is not None else SizeOf(size, Type(Kind.INT))
 
 
@@ -117,9 +115,7 @@ def _bounds(c: Context, node: ast.TypeExpr, kind: Kind, env: Env) -> tuple[Expr 
 
 
 def _bound(c: Context, node: ast.Expr, kind: Kind, env: Env) -> Expr | None:
-    from emfppl.compiler.ast_to_checked.types import type_of
-
-    value = type_of(c, node, env)
+    value = types.type_of(c, node, env)
     if value is None:
         return None
     value = fold(value)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from emfppl.compiler.ast_to_checked import arguments, dims, types
-from emfppl.compiler.ast_to_checked.constants import fold
+from emfppl.compiler.ast_to_checked import arguments, composed, dims, types
+from emfppl.compiler.ast_to_checked.argument_values import Goal, argument
 from emfppl.compiler.ast_to_checked.context import Context, Env, near
-from emfppl.compiler.ast_to_checked.declared import dims_number
 from emfppl.compiler.ast_to_checked.names import FUNCTIONS
-from emfppl.compiler.distributions import COUNT, POSITIVE, SIMPLEX, UNIT, Distribution, Parameter
-from emfppl.compiler.expressions import Array, Axis, Const, Expr, Kind, Relabel
+from emfppl.compiler.distributions import Distribution
+from emfppl.compiler.expressions import Axis, Const, Expr, Kind
 from emfppl.compiler.graph import Dist, Integers, Interval, Structured, Support
-from emfppl.compiler.sizes import Size
 from emfppl.compiler.supports import number
 from emfppl.grammar import ast_nodes as ast
 
@@ -29,16 +26,6 @@ SHORT_NAMES = {
     "poisson_log": "Poisson(exp(…))", "binomial_logit": "Binomial(n, logits = …)", "ImproperUniform": "Flat()", "flat": "Flat()",
     "MixtureSameFamily": "Mixture(weights, component)", "Multinoulli": "Categorical", "std_normal": "Normal(0, 1)",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What a distribution is to fill: the target's whole axes, and further labels that its arguments may have (``Mixture``)."""
-
-    axes: tuple[Axis, ...]
-    text: str
-    name: str
-    extra: tuple[Axis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +57,11 @@ def dist_of(c: Context, node: ast.Expr, env: Env, goal: Goal) -> TypedDist | Non
                 types.type_of(c, arg.value, env)
         return None
     if row.name == "Mixture":
-        return _mixture(c, node, given, env, goal)
+        return composed.mixture(c, node, given, env, goal)
     if row.name == "truncated":
-        return _truncated(c, node, row, given, env, goal)
+        return composed.truncated(c, node, row, given, env, goal)
     if row.name == "Categorical":
-        return _categorical(c, node, row, given, env, goal)
+        return composed.categorical(c, node, row, given, env, goal)
     return _plain(c, node, row, given, env, goal)
 
 
@@ -150,7 +137,7 @@ def _plain(
     fine = True
     for parameter in arguments.form_of(row, given):
         if parameter.name in given:
-            value = _argument(c, given[parameter.name], row, parameter, env, goal, event)
+            value = argument(c, given[parameter.name], row, parameter, env, goal, event)
             fine = fine and value is not None
         else:
             value = None if parameter.default is None else number(float(parameter.default))
@@ -205,281 +192,3 @@ def support_of(row: Distribution, args: dict[str, Expr]) -> tuple[Support, Kind]
         case "real":
             return Interval(), Kind.REAL
     return Structured(name), Kind.REAL
-
-
-# ---------------------------------------------------------------- one argument
-
-
-def _argument(
-    c: Context,
-    node: ast.Expr,
-    row: Distribution,
-    parameter: Parameter,
-    env: Env,
-    goal: Goal,
-    event: Sequence[Axis],
-) -> Expr | None:
-    """An argument, typed, inside what it may be, over the axes it may have."""
-    what = f"`{parameter.name}` of `{row.name}`"
-    if isinstance(node, ast.Call) and c.table.get(node.func):
-        return c.error(
-            "E0507",
-            f"{what} is a number, not a distribution.",
-            node.span,
-            f"draw it on its own line: z ~ {c.text(node)}",
-        )
-    wanted = _core(event, parameter.rank)
-    value = types.type_of(c, node, env, tuple(wanted) if parameter.rank else None)
-    if value is None or not types.need_number(c, value, node, what):
-        return None
-    value = fold(value)
-    if not _in_range(c, value, node, row, parameter):
-        return None
-    if parameter.rank == 2:
-        found = _matrix(c, value, node, wanted, what)
-        if found is None:
-            return None
-        value = found
-    batch = goal.axes[: len(goal.axes) - len(event)] if event else goal.axes
-    allowed = (*batch, *goal.extra, *(wanted if parameter.rank else ()))
-    if not _within(c, value, allowed, event, what, goal, node):
-        return None
-    return value
-
-
-def _core(event: Sequence[Axis], rank: int) -> list[Axis]:
-    """The axes of an argument's core: the event's, or for a matrix over a vector's, the dim and its primed twin."""
-    if rank < 2 or len(event) == 2:
-        return list(event[len(event) - rank :]) if rank else []
-    axis = event[-1]
-    return [axis, replace(axis, label=axis.label + "'")]
-
-
-def _matrix(c: Context, value: Expr, node: ast.Expr, wanted: list[Axis], what: str) -> Expr | None:
-    """A matrix under the labels (k, k'), whichever second label it came with."""
-    row, column = wanted
-    labels = [a.label for a in value.type.axes]
-    if row.label in labels and column.label in labels:
-        return value
-    other = next((a for a in value.type.axes if a.dim == row.dim and a.label != row.label), None)
-    if row.label not in labels or other is None:
-        message = f"{what} is a matrix over [{row.label}, {column.label}]; this is {dims.dims_text(labels)}."
-        return c.error("E0313", message, node.span)
-    axes = tuple(replace(a, label=column.label) if a is other else a for a in value.type.axes)
-    return Relabel(value, (other.label,), (column.label,), replace(value.type, axes=axes), value.span)
-
-
-def _within(
-    c: Context,
-    value: Expr,
-    allowed: Sequence[Axis],
-    event: Sequence[Axis],
-    what: str,
-    goal: Goal,
-    node: ast.Expr,
-) -> bool:
-    stray = next(
-        (a for a in event if any(v.label == a.label for v in value.type.axes) and a not in allowed), None
-    )
-    if stray is not None:
-        message = f"{what} is one number for a whole draw; it can't vary over `{stray.label}`."
-        c.error("E0313", message, node.span)
-        return False
-    return dims.check_within(c, value, allowed, what, goal.text, node.span)
-
-
-def _in_range(c: Context, value: Expr, node: ast.Expr, row: Distribution, parameter: Parameter) -> bool:
-    """Whether constants are what the argument may be."""
-    what = f"`{parameter.name}` of `{row.name}`"
-    if parameter.kind == COUNT and value.type.kind is Kind.REAL:
-        hint = "declare it int or count" if not isinstance(value, Const) else ""
-        c.error("E0505", f"{what} is a whole number; `{c.text(node)}` is real.", node.span, hint)
-        return False
-    for entry in _entries(value):
-        wrong = _wrong(entry, parameter.kind)
-        if wrong:
-            c.error("E0505", f"{what} must be {wrong}; here it is {entry:g}.", node.span)
-            return False
-    if (
-        parameter.kind == SIMPLEX
-        and isinstance(value, Array)
-        and not math.isclose(sum(_entries(value)), 1, abs_tol=1e-6)
-    ):
-        c.error("E0505", f"{what} must add up to 1; these add up to {sum(_entries(value)):g}.", node.span)
-        return False
-    return True
-
-
-def _entries(value: Expr) -> list[float]:
-    if isinstance(value, Const):
-        return [value.value]
-    if not isinstance(value, Array):
-        return []
-    todo, out = list(value.values), []
-    while todo:
-        entry = todo.pop(0)
-        if isinstance(entry, tuple):
-            todo = [*entry, *todo]
-        else:
-            out.append(entry)
-    return out
-
-
-def _wrong(entry: float, kind: str) -> str:
-    if math.isinf(entry):
-        return "finite"
-    if kind == POSITIVE and entry <= 0:
-        return "positive"
-    if kind in (UNIT, SIMPLEX) and not 0 <= entry <= 1:
-        return "between 0 and 1"
-    return "a count (0, 1, 2, …)" if kind == COUNT and entry < 0 else ""
-
-
-# ---------------------------------------------------------------- distributions made of others
-
-
-def _categorical(
-    c: Context, node: ast.Call, row: Distribution, given: dict[str, ast.Expr], env: Env, goal: Goal
-) -> TypedDist | None:
-    (name, arg), *_ = given.items()
-    what = f"`{name}` of `Categorical`"
-    value = types.type_of(c, arg, env)
-    if value is None or not types.need_number(c, value, arg, what):
-        return None
-    over = _free_axis(c, value, goal, arg, what, "the categories")
-    if over is None:
-        return None
-    parameter = arguments.form_of(row, given)[0]
-    if not _in_range(c, value, arg, row, parameter) or not dims.check_within(
-        c, value, (*goal.axes, *goal.extra, over), what, goal.text, arg.span
-    ):
-        return None
-    dist = Dist("Categorical", ((name, value),), (), over.label, node.span)
-    size = over.length if over.length != Size.of(over.label) else Size.of(over.dim)
-    support = Integers(number(0), dims_number(size - 1))
-    return TypedDist(dist, support, Kind.INDEX, over.dim)
-
-
-def _free_axis(c: Context, value: Expr, goal: Goal, arg: ast.Expr, what: str, role: str) -> Axis | None:
-    """The last axis that the target does not have."""
-    taken = {a.label for a in (*goal.axes, *goal.extra)}
-    free = [a for a in value.type.axes if a.label not in taken]
-    if free:
-        return free[-1]
-    have = dims.dims_text([a.label for a in value.type.axes])
-    message = f"{what} needs a dim for {role}, which `{goal.text}` does not have; this is {have}."
-    hint = (
-        "prime the dim of the categories, such as P[state, state']"
-        if value.type.axes
-        else "declare a dim for them and give the probabilities over it"
-    )
-    return c.error("E0313", message, arg.span, hint)
-
-
-def _mixture(
-    c: Context, node: ast.Call, given: dict[str, ast.Expr], env: Env, goal: Goal
-) -> TypedDist | None:
-    weights_node, inner = given["weights"], given["component"]
-    what = "`weights` of `Mixture`"
-    if isinstance(inner, ast.ListLiteral):
-        hint = "write one distribution whose arguments run over the dim of the weights: Mixture(w, Normal(mu, s)) with w[k] and mu[k]"
-        return c.error("E0509", "The components of a mixture are not a list.", inner.span, hint)
-    weights = types.type_of(c, weights_node, env)
-    over = None
-    if weights is not None and types.need_number(c, weights, weights_node, what):
-        over = _free_axis(c, weights, goal, weights_node, what, "the components")
-    if over is None:
-        dist_of(c, inner, env, goal) if row_of(c, inner) and weights is not None else None
-        return None
-    within = replace(goal, extra=(*goal.extra, over))
-    component = dist_of(c, inner, env, within)
-    row = c.table.get("Mixture")
-    if (
-        component is None
-        or row is None
-        or weights is None
-        or not _in_range(c, weights, weights_node, row, row.forms[0][0])
-    ):
-        return None
-    if not dims.check_within(c, weights, (*goal.axes, *within.extra), what, goal.text, weights_node.span):
-        return None
-    dist = Dist(
-        "Mixture",
-        (("weights", weights), ("component", component.dist)),
-        component.dist.event,
-        over.label,
-        node.span,
-    )
-    if any(_mentions(bound, over.label) for bound in _bounds(component.support)):
-        message = f"The components of this mixture differ in support along `{over.label}`."
-        return c.error("E0506", message, inner.span, "bounds must be the same for all components")
-    return replace(component, dist=dist)
-
-
-def _bounds(support: Support) -> list[Expr]:
-    return (
-        []
-        if isinstance(support, Structured)
-        else [b for b in (support.lower, support.upper) if b is not None]
-    )
-
-
-def _mentions(expr: Expr, label: str) -> bool:
-    return any(a.label == label for a in expr.type.axes)
-
-
-def _truncated(
-    c: Context, node: ast.Call, row: Distribution, given: dict[str, ast.Expr], env: Env, goal: Goal
-) -> TypedDist | None:
-    base = dist_of(c, given["base"], env, goal)
-    bounds: dict[str, Expr] = {}
-    fine = True
-    for parameter in row.forms[0][1:]:
-        if parameter.name in given:
-            value = _bound(c, given[parameter.name], row, parameter, env, goal)
-            fine = fine and value is not None
-            if value is not None and not (isinstance(value, Const) and math.isinf(value.value)):
-                bounds[parameter.name] = value
-    if base is None or not fine:
-        return None
-    if not isinstance(base.support, Interval):
-        message = f"`{base.dist.name}` can't be truncated; only distributions of single real numbers can."
-        return c.error("E0509", message, given["base"].span)
-    if not bounds:
-        return c.error(
-            "E0502",
-            "`truncated` needs a bound.",
-            node.span,
-            "write truncated(base, lower = 0) or truncated(base, 0, 1)",
-        )
-    return _cut(c, node, base, bounds)
-
-
-def _bound(
-    c: Context, node: ast.Expr, row: Distribution, parameter: Parameter, env: Env, goal: Goal
-) -> Expr | None:
-    """A bound of ``truncated``; it may be infinite."""
-    what = f"`{parameter.name}` of `{row.name}`"
-    value = types.type_of(c, node, env)
-    if value is None or not types.need_number(c, value, node, what):
-        return None
-    return (
-        fold(value)
-        if dims.check_within(c, value, (*goal.axes, *goal.extra), what, goal.text, node.span)
-        else None
-    )
-
-
-def _cut(c: Context, node: ast.Call, base: TypedDist, bounds: dict[str, Expr]) -> TypedDist | None:
-    from emfppl.compiler.supports import narrow
-
-    found = narrow(Interval(bounds.get("lower"), bounds.get("upper")), base.support)
-    if found is None:
-        return c.error(
-            "E0505",
-            f"Nothing of `{base.dist.name}` is left between these bounds.",
-            node.span,
-            "the lower bound comes first",
-        )
-    dist = Dist("truncated", (("base", base.dist), *bounds.items()), base.dist.event, None, node.span)
-    return replace(base, dist=dist, support=found[0])

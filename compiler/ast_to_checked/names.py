@@ -32,12 +32,11 @@ FOREIGN_FUNCTIONS = {
 
 
 def taken(c: Context, name: str) -> str | None:
-    """What a name already means before the file says anything."""
-    if name in FUNCTIONS:
-        return "a function of the language"
-    if c.table.get(name) is not None:
-        return "a distribution"
-    return None
+    """What a name already means before the file says anything. A variable may be called as a built-in function is (``floor``):
+    calls and variables are told apart by their parentheses."""
+    if name == "if":
+        return "a word of the language"
+    return "a distribution" if c.table.get(name) is not None else None
 
 
 def collect(c: Context, program: ast.Program) -> None:
@@ -45,7 +44,7 @@ def collect(c: Context, program: ast.Program) -> None:
     seen: dict[str, Span] = {}
     for node in program.statements:
         if isinstance(node, ast.Dim | ast.Data | ast.Param | ast.Function) and enter(
-            c, seen, node.name, node.name_span
+            c, seen, node.name, node.name_span, isinstance(node, ast.Function)
         ):
             if isinstance(node, ast.Dim):
                 c.dims.sizes[node.name] = None
@@ -54,9 +53,9 @@ def collect(c: Context, program: ast.Program) -> None:
                 c.functions[node.name] = FunctionInfo(node)
 
 
-def enter(c: Context, seen: dict[str, Span], name: str, span: Span) -> bool:
+def enter(c: Context, seen: dict[str, Span], name: str, span: Span, function: bool = False) -> bool:
     """Whether a name may be declared here; says so where it may not."""
-    meaning = taken(c, name)
+    meaning = taken(c, name) or ("a function of the language" if function and name in FUNCTIONS else None)
     if name.endswith("'"):
         c.error(
             "E0204",

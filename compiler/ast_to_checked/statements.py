@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from emfppl.compiler import types as kinds
 from emfppl.compiler.ast_to_checked import declared, dims, dists, loops, observed, targets, types
+from emfppl.compiler.ast_to_checked.argument_values import Goal
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
 from emfppl.compiler.checked_nodes import (
     CheckedAssign,
@@ -72,7 +73,7 @@ def _random(c: Context, node: ast.Random, env: Env) -> CheckedRandom | None:
 
 def _draw(c: Context, node: ast.Random, info: VariableInfo, target: Target, env: Env) -> CheckedRandom | None:
     axes = _axes(target)
-    goal = dists.Goal(axes, c.text(node.target) or info.name, info.name)
+    goal = Goal(axes, c.text(node.target) or info.name, info.name)
     said = None
     if node.type is not None:
         said = declared.declared_type(c, node.type, len(axes), env)
