@@ -44,7 +44,7 @@ def argument(
         )
     wanted = _core(event, parameter.rank)
     value = types.type_of(c, node, env, tuple(wanted) if parameter.rank else None)
-    if value is None or not types.need_number(c, value, node, what):
+    if value is None:
         return None
     value = fold(value)
     if not in_range(c, value, node, row, parameter):

@@ -24,7 +24,7 @@ def categorical(
     (name, arg), *_ = given.items()
     what = f"`{name}` of `Categorical`"
     value = types.type_of(c, arg, env)
-    if value is None or not types.need_number(c, value, arg, what):
+    if value is None:
         return None
     over = _free_axis(c, value, goal, arg, what, "the categories")
     if over is None:
@@ -66,7 +66,7 @@ def mixture(
         return c.error("E0509", "The components of a mixture are not a list.", inner.span, hint)
     weights = types.type_of(c, weights_node, env)
     over = None
-    if weights is not None and types.need_number(c, weights, weights_node, what):
+    if weights is not None:
         over = _free_axis(c, weights, goal, weights_node, what, "the components")
     if over is None:
         dists.dist_of(c, inner, env, goal) if dists.row_of(c, inner) and weights is not None else None
@@ -141,7 +141,7 @@ def _bound(
     """A bound of ``truncated``; it may be infinite."""
     what = f"`{parameter.name}` of `{row.name}`"
     value = types.type_of(c, node, env)
-    if value is None or not types.need_number(c, value, node, what):
+    if value is None:
         return None
     return (
         fold(value)

@@ -91,6 +91,7 @@ class Context:
     guessed: set[str] = field(default_factory=set)
     used_dims: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+    target_spans: dict[Span, Span] = field(default_factory=dict)  # of a statement: its left side
     counter: int = 0
 
     def error(

@@ -25,7 +25,12 @@ def declare_dims(c: Context, program: ast.Program) -> None:
             c.dims.sizes[node.name] = _size_of(c, node.size)
     for node in nodes:
         if _in_a_circle(c, node.name):
-            c.error("E0311", f"The size of dim `{node.name}` depends on itself.", node.name_span)
+            c.error(
+                "E0311",
+                f"The size of dim `{node.name}` depends on itself.",
+                node.name_span,
+                "give one of these dims a number",
+            )
             c.dims.sizes[node.name] = None
     for node in nodes:
         size = c.dims.sizes[node.name]
@@ -78,7 +83,10 @@ def _size_name(c: Context, name: str, span: Span) -> Size | None:
         return Size.of(name)
     info = c.variables.get(name)
     if info is None:
-        hint = near(name, c.dims.sizes) or f"declare it: dim {name}"
+        hint = (
+            near(name, c.dims.sizes)
+            or "sizes are made of numbers, dims, and scalar data of type int or count"
+        )
         return c.error("E0205", f"There is no dim named `{name}`.", span, hint)
     declared = info.declared
     if (
@@ -300,6 +308,11 @@ def check_within(
 
 def _bare(target: str) -> str:
     return target.split("[")[0]
+
+
+def plural(count: int, word: str) -> str:
+    """``1 subscript``, ``2 subscripts``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def dims_text(labels: Sequence[str]) -> str:

@@ -143,7 +143,7 @@ def _returned(
             message = (
                 f"`{node.name}` is declared to return {wanted.text}, but returns {describe(value.type)}."
             )
-            return c.error("E0405", message, statement.value.span)
+            return c.error("E0405", message, statement.value.span, _whole_hint(wanted.kind, value.type.kind))
     return Let(tuple(bindings), value, value.type, statement.span) if bindings else value
 
 
@@ -162,9 +162,13 @@ def inline(c: Context, node: ast.Call, env: Env) -> Expr | None:
             node.func_span,
             "functions are not recursive; use a for loop",
         )
-    values = _arguments(c, node, env)
     info = check_function(c, name, env.calls)
-    if values is None or info.broken:
+    if info.broken:
+        for arg in node.args:
+            types.type_of(c, arg.value, env)
+        return None
+    values = _arguments(c, node, env)
+    if values is None:
         return None
     bindings: list[tuple[str, Expr]] = []
     labels: dict[str, str] = {}
@@ -193,7 +197,7 @@ def _arguments(c: Context, node: ast.Call, env: Env) -> dict[str, Expr] | None:
         value = types.type_of(c, arg.value, env)
         if name is None or (name not in wanted):
             message = (
-                f"`{node.func}` takes {len(wanted)} arguments."
+                f"`{node.func}` takes {dims.plural(len(wanted), 'argument')}; here are {len(node.args)}."
                 if arg.name is None
                 else f"`{node.func}` has no argument named `{arg.name}`."
             )
@@ -279,5 +283,9 @@ def _kind_fits(
     if found is None or fits(value.type, found.kind, found.of):
         return found is not None
     message = f"`{arg.name}` of `{node.func}` is declared {kind_text(found.kind, found.of)}, but this is {describe(value.type)}."
-    c.error("E0405", message, span)
+    c.error("E0405", message, span, _whole_hint(found.kind, value.type.kind))
     return False
+
+
+def _whole_hint(wanted: Kind, have: Kind) -> str:
+    return "use int(…) or round(…), or declare it real" if wanted is Kind.INT and have is Kind.REAL else ""

@@ -86,9 +86,15 @@ def _name_is_free(c: Context, node: ast.For, env: Env, targets: set[str]) -> boo
         "E0204",
         f"`{name}` is {what}; a loop needs a name of its own.",
         node.var_span,
-        f"choose another, such as {name}{name}",
+        f"choose another, such as {_free(c, env, targets)}",
     )
     return False
+
+
+def _free(c: Context, env: Env, targets: set[str]) -> str:
+    """A letter that is no name yet."""
+    known = {*c.dims.sizes, *c.variables, *targets, *(loop.label for loop in env.loops)}
+    return next((letter for letter in "tijknsuvw" if letter not in known), "t1")
 
 
 def enter(c: Context, node: ast.For, env: Env) -> Env:

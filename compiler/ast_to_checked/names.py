@@ -116,12 +116,14 @@ def undefined(c: Context, node: ast.Name, env: Env) -> None:
             f"to keep it, write {name}[{', '.join(home.loops)}] = … in the loop",
             [(home.span, "set here")],
         )
-    hint = (
-        near(name, visible(c, env))
-        or _foreign_hint(name)
-        or f"declare it (data {name}: real) or define it above this line"
-    )
+    hint = near(name, visible(c, env)) or _foreign_hint(name) or _remedy(name, env)
     return c.error("E0201", f"`{name}` is not defined.", node.span, hint)
+
+
+def _remedy(name: str, env: Env) -> str:
+    if env.function is not None:
+        return f"a function sees its arguments only: def {env.function}(…, {name})"
+    return f"give it a value above this line ({name} ~ … or {name} = …), or declare it: data {name}: real"
 
 
 def helper_home(c: Context, name: str) -> VariableInfo | None:

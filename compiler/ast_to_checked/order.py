@@ -214,7 +214,8 @@ def _in_range(
         return not trial.c.dims.negative(index.offset)
     low = values.min() < 0
     first = int(loop.start + np.argmax(values < 0 if low else values >= size))
-    where = f"when {loop.label} = {_place(first, trial.size(Size.of(loop.dim)))}"
+    last = trial.size(Size.of(loop.dim)) - first
+    where = f"when {loop.label} = {first if low else f'{loop.dim} - {last}'}"
     edge = f"before the start of `{dim}`" if low else f"past the end of `{dim}`"
     text = trial.c.source.text[span.start : span.end] or info.name
     short = -int(values.min()) if low else int(values.max()) - size + 1
@@ -243,7 +244,7 @@ def _define(trial: Trial, event: Event, info: VariableInfo) -> None:
         trial.bad.add(name)
         return
     stamps = trial.stamps.setdefault(name, np.full(shape, NEVER, np.int64))
-    places = _positions(trial, event, node.target.indices, info, shape, node.span)
+    places = _positions(trial, event, node.target.indices, info, shape, _left(trial, node))
     if places is None:
         trial.bad.add(name)
         return
@@ -255,6 +256,11 @@ def _define(trial: Trial, event: Event, info: VariableInfo) -> None:
         _twice(trial, event, info, at, before)
         return
     stamps[at] = np.broadcast_to(mine, grid) if places else mine.reshape(())
+
+
+def _left(trial: Trial, node: Leaf) -> Span:
+    """The left side of a statement."""
+    return trial.c.target_spans.get(node.span, node.span)
 
 
 def _twice(
@@ -274,8 +280,10 @@ def _twice(
         else "let the ranges meet without overlap, such as x[0] and then time[1:]"
     )
     hint = "for a log density of your own write factor …" if info.role is Role.OBSERVED else hint
-    notes = [] if first is None else [(first.node.span, f"first {verb} here")]
-    trial.c.error("E0603", f"`{info.name if whole else place}` is {verb} twice.", node.span, hint, notes)
+    notes = [] if first is None else [(_left(trial, first.node), f"first {verb} here")]
+    trial.c.error(
+        "E0603", f"`{info.name if whole else place}` is {verb} twice.", _left(trial, node), hint, notes
+    )
 
 
 def _element(trial: Trial, info: VariableInfo, place: list[int]) -> str:
@@ -309,7 +317,7 @@ def _gaps(trial: Trial, name: str, info: VariableInfo) -> None:
     )
     sign = "~" if isinstance(event.node, CheckedRandom) else "="
     hint = f"define the rest as well: {place} {sign} …"
-    trial.c.error("E0602", f"`{place}` is never defined.", event.node.span, hint)
+    trial.c.error("E0602", f"`{place}` is never defined.", _left(trial, event.node), hint)
 
 
 # ---------------------------------------------------------------- uses
@@ -349,32 +357,23 @@ def _too_early(
     maker = _defining(trial, ref.name, stamp)
     if maker is None:
         return trial.c.error("E0202", f"`{text}` is not defined in every round.", ref.span)
-    notes = [(maker.node.span, "defined here")]
-    if maker is event and bool((np.broadcast_to(when, late.shape) == np.broadcast_to(now, late.shape)).any()):
-        whole = any(isinstance(i, Whole | Gather) for i in ref.indices)
-        hint = (
-            "use a loop: for t in time[1:] { x[t] ~ Normal(x[t-1], s) }"
-            if whole
-            else "use an earlier element, such as x[t-1]"
-        )
-        return trial.c.error("E0606", f"`{info.name}` depends on itself here.", ref.span, hint)
+    notes = [(_left(trial, maker.node), "defined here")]
     shared = [r.label for r in event.loops if r in maker.loops]
-    if not shared:
-        return trial.c.error(
-            "E0202", f"`{text}` is used before it is defined.", ref.span, "move its definition up", notes
-        )
-    if any(isinstance(i, Whole | Gather) for i in ref.indices):
+    whole = any(isinstance(i, Whole | Gather) for i in ref.indices)
+    if shared and whole and stamp > (int(now.max()) - 1 if maker is event else int(now.min())):
         message = f"`{text}` is used while the loop over `{shared[0]}` is still defining `{info.name}`."
         hint = "use elements of earlier rounds, such as x[t-1], or move this line behind the loop"
         return trial.c.error("E0601", message, ref.span, hint, notes)
+    if maker is event and bool((np.broadcast_to(when, late.shape) == np.broadcast_to(now, late.shape)).any()):
+        hint = "for a recurrence write a loop: for t in time[1:] { x[t] ~ Normal(x[t-1], s) }"
+        return trial.c.error("E0606", f"`{info.name}` depends on itself here.", ref.span, hint)
+    if not shared:
+        message = f"`{text}` is used before it is defined."
+        return trial.c.error("E0202", message, ref.span, "move its definition up", notes)
     if maker.loops == event.loops and maker is not event and not _later_round(ref, maker):
-        return trial.c.error(
-            "E0601",
-            f"`{text}` is defined only further down in this round.",
-            ref.span,
-            "swap the statements, or use an earlier round",
-            notes,
-        )
+        message = f"`{text}` is defined only further down in this round."
+        hint = "swap the statements, or use an earlier round"
+        return trial.c.error("E0601", message, ref.span, hint, notes)
     message = f"`{text}` is defined only in a later round of the loop over `{shared[-1]}`."
     return trial.c.error(
         "E0601", message, ref.span, "a loop runs forward: use earlier elements, such as x[t-1]", notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from emfppl.compiler import types as kinds
@@ -17,7 +18,7 @@ from emfppl.compiler.checked_nodes import (
 )
 from emfppl.compiler.expressions import Axis, Kind, Type, Whole
 from emfppl.compiler.graph import Role, Structured, Support, Target
-from emfppl.compiler.supports import DeclaredType, narrow
+from emfppl.compiler.supports import DeclaredType, limits, narrow
 from emfppl.grammar import ast_nodes as ast
 
 
@@ -59,6 +60,7 @@ def _axes(target: Target) -> tuple[Axis, ...]:
 
 def _random(c: Context, node: ast.Random, env: Env) -> CheckedRandom | None:
     info = _info(c, node.target, env)
+    c.target_spans[node.span] = node.target.span
     if info is None or info.role is Role.PARAM:
         return None
     target = targets.resolve(c, node.target, info, env, True)
@@ -126,8 +128,13 @@ def _draws(typed: dists.TypedDist) -> str:
         )
     if typed.kind is not Kind.REAL:
         return {Kind.BOOL: "bool", Kind.INT: "whole numbers", Kind.INDEX: f"index({typed.of})"}[typed.kind]
-    parts = [b for b in (typed.support.lower, typed.support.upper) if b is not None]
-    return "real numbers" if not parts else "numbers within its own bounds"
+    low, high = limits(typed.support)
+    if low == -math.inf and high == math.inf:
+        return "real numbers"
+    if low == 0 and high == math.inf:
+        return "positive numbers"
+    known = low is not None and high is not None
+    return f"numbers between {low:g} and {high:g}" if known else "numbers within bounds of its own"
 
 
 def _flat_support(c: Context, said: DeclaredType) -> tuple[Support, bool] | None:
@@ -177,6 +184,7 @@ def _skim(c: Context, node: ast.Expr, env: Env) -> None:
 
 def _assign(c: Context, node: ast.Assign, env: Env) -> CheckedAssign | None:
     info = _info(c, node.target, env)
+    c.target_spans[node.span] = node.target.span
     if info is None or info.role in (Role.DATA, Role.OBSERVED, Role.PARAM):
         types.type_of(c, node.value, env) if not isinstance(node.value, ast.ListLiteral) else None
         return None

@@ -85,7 +85,7 @@ def resolve(
     """One index for each axis, and the axes of the result (a gather's in the place of the dim it indexes)."""
     if len(items) > len(axes):
         has = dims.dims_text([a.label for a in axes])
-        message = f"`{what}` is {has}, but has {len(items)} subscripts here."
+        message = f"`{what}` is {has}, but has {dims.plural(len(items), 'subscript')} here."
         return c.error(
             "E0304",
             message,

@@ -114,6 +114,7 @@ def _declare_helper(c: Context, name: str, piece: Placed) -> None:
             "give the new value a new name",
             [(outer.span, "set here")],
         )
+        outer.incomplete = True
         return
     other = names.helper_home(c, name)
     env = loops.env_of(c, piece.around)
@@ -148,7 +149,7 @@ def _infer(c: Context, name: str, pieces: list[Placed]) -> tuple[str, ...] | Non
     if len(set(counts)) > 1:
         other = next(p for p, n in zip(pieces, counts, strict=True) if n != counts[0])
         first, node = _statement(pieces[0]).target, _statement(other).target
-        message = f"`{name}` has {counts[0]} subscripts in one place and {len(node.indices)} in another."
+        message = f"`{name}` has {dims.plural(counts[0], 'subscript')} in one place and {len(node.indices)} in another."
         hint = f"write all dims of `{name}` wherever it is defined"
         return c.error("E0305", message, node.span, hint, [(first.span, "the other place")])
     out: list[tuple[str, bool]] = []
@@ -162,7 +163,7 @@ def _infer(c: Context, name: str, pieces: list[Placed]) -> tuple[str, ...] | Non
     if twice is not None:
         item = _statement(pieces[0]).target.indices[twice]
         message = f"`{name}` has the dim `{labels[twice]}` twice; its axes could not be told apart."
-        return c.error("E0307", message, item.span, f"prime the second: {labels[twice]}'")
+        return c.error("E0307", message, item.span, f"prime the second: {labels[twice]} and {labels[twice]}'")
     return _unique(tuple(labels))
 
 
@@ -212,7 +213,12 @@ def _label_said(c: Context, item: ast.Expr | ast.SliceItem, env: Env) -> tuple[s
 
 
 def _nothing_said(c: Context, name: str, pieces: list[Placed], position: int) -> None:
-    item = _statement(pieces[0]).target.indices[position]
+    target = _statement(pieces[0]).target
+    item, around = target.indices[position], tuple(f.var for f in pieces[0].around)
+    if around and not any(loops.loops_in(i, around) for i in target.indices):
+        return _again(c, target, name, loops.env_of(c, pieces[0].around), around[-1], "~", "drawn")
+    if isinstance(item, ast.Name | ast.Subscript) and _base(item) in c.variables:
+        return _gathered(c, item)
     if isinstance(item, ast.Name) and not any(f.var == item.id for f in pieces[0].around):
         hint = dims.near(item.id, c.dims.sizes) or f"declare it: dim {item.id}"
         return c.error("E0205", f"There is no dim named `{item.id}`.", item.span, hint)
@@ -246,19 +252,35 @@ def _points(
     c: Context, item: ast.Expr | ast.SliceItem, index: At | Whole | Gather, axis: Axis, info: VariableInfo
 ) -> bool:
     if isinstance(index, Gather):
-        hint = "on the left stand dims, slices, numbers and loop variables; gather on the right instead"
-        c.error(
-            "E0607",
-            f"`{c.text(item)}` can't be a subscript on the left: what it defines is not known before the data.",
-            item.span,
-            hint,
-        )
+        _gathered(c, item)
         return False
     if isinstance(index, Whole) and index.axis.label != axis.label:
         message = f"`{info.name}` is over `{axis.label}` here, not `{index.axis.label}`."
         c.error("E0303", message, item.span, f"write {axis.label}")
         return False
     return True
+
+
+def _base(item: ast.Expr | ast.SliceItem) -> str:
+    inner = item.base if isinstance(item, ast.Subscript) else item
+    return inner.id if isinstance(inner, ast.Name) else ""
+
+
+def _gathered(c: Context, item: ast.Expr | ast.SliceItem) -> None:
+    message = (
+        f"`{c.text(item)}` can't be a subscript on the left: what it defines is not known before the data."
+    )
+    hint = "on the left stand dims, slices, numbers and loop variables; gather on the right instead"
+    c.error("E0607", message, item.span, hint)
+
+
+def _again(c: Context, target: ast.Target, name: str, env: Env, label: str, sign: str, verb: str) -> None:
+    """Say that a statement in a loop defines the same place in every round."""
+    rest = [c.text(i) for i in target.indices if c.text(i) not in [loop.label for loop in env.loops]]
+    rest = [r for r in rest if not r.lstrip("-").isdigit()]
+    inside = ", ".join([*(loop.label for loop in env.loops), *rest])
+    message = f"`{c.text(target) or name}` is {verb} again in every round of the loop over `{label}`."
+    c.error("E0604", message, target.span, f"write {name}[{inside}] {sign} …, or move it out of the loop")
 
 
 def _every_round(
@@ -276,12 +298,6 @@ def _every_round(
             c.error("E0607", message, target.span, "use two loops, or diag(…) for a diagonal matrix")
             return False
         verb = "observed" if info.role is Role.OBSERVED else "drawn" if random else "set"
-        message = (
-            f"`{c.text(target) or info.name}` is {verb} again in every round of the loop over `{loop.label}`."
-        )
-        inside = ", ".join([loop.label, *(c.text(i) for i in target.indices)])
-        sign = "~" if random else "="
-        hint = f"write {target.name}[{inside}] {sign} …, or move it out of the loop"
-        c.error("E0604", message, target.span, hint)
+        _again(c, target, info.name, env, loop.label, "~" if random else "=", verb)
         return False
     return True
