@@ -233,6 +233,18 @@ class Oracle:
         base = 0 if index.loop is None else index.scale * loops[index.loop]
         return base + index.offset.evaluate(self.sizes)
 
+    def _local_point(self, ref, value, loops, point, lets):
+        """The point of a local array that a subscripted local name stands for."""
+        out = dict(point)
+        for axis, index in zip(value.type.axes, ref.indices, strict=False):
+            if isinstance(index, x.At):
+                out[axis.label] = self._position(index, loops)
+            elif isinstance(index, x.Gather):
+                out[axis.label] = int(self._eval(index.index, loops, point, lets))
+            else:
+                out[axis.label] = index.axis.lower.evaluate(self.sizes) + point[index.axis.label]
+        return out
+
     def _eval(self, e: x.Expr, loops, point, lets=None):
         """The value of an expression at one point: relative positions of its axes, absolute ones of the loops."""
         again = lambda inner, p=point: self._eval(inner, loops, p, lets)  # noqa: E731
@@ -250,7 +262,8 @@ class Oracle:
                 return loops[e.label]
             case x.Ref():
                 if lets and e.name in lets:
-                    return self._eval(lets[e.name][0], loops, point, lets[e.name][1])
+                    value, scope = lets[e.name]
+                    return self._eval(value, loops, self._local_point(e, value, loops, point, lets), scope)
                 place = []
                 for index in e.indices:
                     if isinstance(index, x.At):

@@ -61,14 +61,13 @@ def _discrete(c: Context, statements: Sequence[CheckedStatement]) -> None:
             continue
         said.add(name)
         info = c.variables.get(name)
-        hint = "write the sum yourself"
+        hint = "sum over its values by hand in a factor statement, or model it by a continuous variable"
         if info is not None and info.kind is Kind.INDEX:
             hint = "use Mixture: y[obs] ~ Mixture(weights, Normal(m, s)) in place of a draw of the component"
         elif info is not None and info.kind is Kind.BOOL:
             hint = "use Mixture over a dim of two, with weights for its two values"
-        c.error(
-            "E0801", f"`{name}` is a discrete latent; this version can't sum it out yet.", node.span, hint
-        )
+        message = f"`{name}` is a discrete latent; this version can't sum it out yet."
+        c.error("E0801", message, c.target_spans.get(node.span, node.span), hint)
 
 
 def _missing(c: Context, statements: Sequence[CheckedStatement]) -> None:

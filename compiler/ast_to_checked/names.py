@@ -106,7 +106,9 @@ def undefined(c: Context, node: ast.Name, env: Env) -> None:
         message = f"`{name}` is not an argument of the function `{env.function}`; functions see their arguments only."
         return c.error("E0201", message, node.span, f"add it to the arguments: def {env.function}(…, {name})")
     home = helper_home(c, name)
-    if home is not None:
+    if home is not None and home.broken and not home.loops:
+        return None
+    if home is not None and home.loops:
         loop = home.loops[-1]
         message = f"`{name}` is a helper inside the loop over `{loop}` and is gone outside of it."
         return c.error(

@@ -29,7 +29,11 @@ def declare(c: Context, program: ast.Program) -> None:
 
 def _fill(c: Context, node: ast.Data | ast.Param, info: VariableInfo) -> None:
     info.dims = dims.declared_dims(c, node.name, node.dims, Env())
+    before = len(c.found)
     info.declared = declared.declared_type(c, node.type, len(node.dims), Env())
+    if info.declared is None and len(c.found) == before:
+        message = f"The bounds of `{node.name}` are constants; `{c.text(node.type)}` uses a variable."
+        c.error("E0407", message, node.type.span, "write numbers, or leave the bounds out")
     if info.dims is None or info.declared is None or not _sound(c, node, info.declared):
         return
     info.kind, info.of, info.broken = info.declared.kind, info.declared.of, False
