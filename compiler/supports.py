@@ -14,7 +14,8 @@ INT, REAL = Type(Kind.INT), Type(Kind.REAL)
 
 @dataclass(frozen=True, slots=True)
 class DeclaredType:
-    """A type as written: element kind, the dim an index type indexes, support, whether entries may be missing."""
+    """A type as written: element kind, the dim an index type indexes, support, whether entries may be
+    missing."""
 
     kind: Kind
     support: Support
@@ -73,7 +74,8 @@ def limits(support: Interval | Integers) -> tuple[float | None, float | None]:
 
 
 def narrow(declared: Support, own: Support) -> tuple[Support, bool] | None:
-    """The support of ``x: declared ~ Dist`` where Dist's own is `own`, and whether that cuts off some of it; None if they don't meet."""
+    """The support of ``x: declared ~ Dist`` where Dist's own is `own`, and whether that cuts off some of
+    it; None if they don't meet."""
     match declared, own:
         case Interval(), Interval():
             return _intersect(declared, own)

@@ -51,7 +51,8 @@ def check(
 def _round(
     program: Program, source: SourceText, table: Table, kinds: Kinds
 ) -> tuple[Context, tuple[CheckedStatement, ...], GuideSpec]:
-    """Check the whole program once; `kinds` are those of computed variables that are used before their line."""
+    """Check the whole program once; `kinds` are those of computed variables that are used before their
+    line."""
     c = Context(source, table, kinds=kinds)
     names.collect(c, program)
     observed.declare(c, program)
@@ -83,6 +84,15 @@ def _variable(v: VariableInfo) -> Variable:
     said = v.declared
     assert v.dims is not None and v.kind is not None
     return Variable(
-        v.graph_name or v.name, v.role, v.dims, v.kind, v.of, said.support if said else None, said.optional if said else False,
-        v.default, v.local, said.text if said else "", v.span,
-    )  # fmt: skip
+        name=v.graph_name or v.name,
+        role=v.role,
+        dims=v.dims,
+        kind=v.kind,
+        of=v.of,
+        support=said.support if said else None,
+        optional=said.optional if said else False,
+        default=v.default,
+        local=v.local,
+        type_text=said.text if said else "",
+        span=v.span,
+    )

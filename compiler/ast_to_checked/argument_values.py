@@ -16,7 +16,8 @@ from emfppl.grammar import ast_nodes as ast
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a distribution is to fill: the target's whole axes, and further labels that its arguments may have (``Mixture``)."""
+    """What a distribution is to fill: the target's whole axes, and further labels that its arguments may
+    have (``Mixture``)."""
 
     axes: tuple[Axis, ...]
     text: str
@@ -62,7 +63,8 @@ def argument(
 
 
 def _core(event: Sequence[Axis], rank: int) -> list[Axis]:
-    """The axes of an argument's core: the event's, or for a matrix over a vector's, the dim and its primed twin."""
+    """The axes of an argument's core: the event's, or for a matrix over a vector's, the dim and its primed
+    twin."""
     if rank < 2 or len(event) == 2:
         return list(event[len(event) - rank :]) if rank else []
     axis = event[-1]

@@ -8,15 +8,24 @@ from emfppl.grammar import ast_nodes as ast
 
 # What other languages call an argument; taken as a hint only where the distribution has the right-hand name.
 FOREIGN = {
-    "mu": ("loc", "mean", "rate"), "mean": ("loc",), "location": ("loc",), "m": ("loc",), "sigma": ("scale",), "sd": ("scale",),
-    "std": ("scale",), "stddev": ("scale",), "s": ("scale",), "tau": ("scale",), "nu": ("df",), "dof": ("df",),
-    "alpha": ("concentration1", "concentration"), "beta": ("concentration0", "rate"), "a": ("concentration1", "concentration", "low"),
-    "b": ("concentration0", "rate", "high"), "shape": ("concentration",), "lam": ("rate",), "lambda_": ("rate",), "lower": ("low",),
-    "upper": ("high",), "lb": ("low",), "ub": ("high",), "min": ("low",), "max": ("high",), "n": ("total_count",),
-    "N": ("total_count",), "p": ("probs",), "prob": ("probs",), "theta": ("probs",), "logit": ("logits",), "logit_p": ("logits",),
-    "eta": ("logits", "concentration"), "cov": ("covariance_matrix",), "Sigma": ("covariance_matrix",), "covariance": ("covariance_matrix",),
-    "precision": ("precision_matrix",), "chol": ("scale_tril",), "cholesky": ("scale_tril",), "phi": ("concentration",), "w": ("weights",),
-    "low": ("lower",), "high": ("upper",), "dist": ("base",), "comp_dists": ("component",), "components": ("component",),
+    "mu": ("loc", "mean", "rate"), "mean": ("loc",), "location": ("loc",), "m": ("loc",),
+    "sigma": ("scale",), "sd": ("scale",),
+    "std": ("scale",), "stddev": ("scale",), "s": ("scale",), "tau": ("scale",), "nu": ("df",),
+    "dof": ("df",),
+    "alpha": ("concentration1", "concentration"), "beta": ("concentration0", "rate"),
+    "a": ("concentration1", "concentration", "low"),
+    "b": ("concentration0", "rate", "high"), "shape": ("concentration",), "lam": ("rate",),
+    "lambda_": ("rate",), "lower": ("low",),
+    "upper": ("high",), "lb": ("low",), "ub": ("high",), "min": ("low",), "max": ("high",),
+    "n": ("total_count",),
+    "N": ("total_count",), "p": ("probs",), "prob": ("probs",), "theta": ("probs",), "logit": ("logits",),
+    "logit_p": ("logits",),
+    "eta": ("logits", "concentration"), "cov": ("covariance_matrix",), "Sigma": ("covariance_matrix",),
+    "covariance": ("covariance_matrix",),
+    "precision": ("precision_matrix",), "chol": ("scale_tril",), "cholesky": ("scale_tril",),
+    "phi": ("concentration",), "w": ("weights",),
+    "low": ("lower",), "high": ("upper",), "dist": ("base",), "comp_dists": ("component",),
+    "components": ("component",),
 }  # fmt: skip
 _PRECISION = (
     "the second argument of Normal is a standard deviation; for a precision write scale = 1 / sqrt(precision)"

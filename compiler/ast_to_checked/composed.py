@@ -62,7 +62,10 @@ def mixture(
     weights_node, inner = given["weights"], given["component"]
     what = "`weights` of `Mixture`"
     if isinstance(inner, ast.ListLiteral):
-        hint = "write one distribution whose arguments run over the dim of the weights: Mixture(w, Normal(mu, s)) with w[k] and mu[k]"
+        hint = (
+            "write one distribution whose arguments run over the dim of the weights: Mixture(w, "
+            "Normal(mu, s)) with w[k] and mu[k]"
+        )
         return c.error("E0509", "The components of a mixture are not a list.", inner.span, hint)
     weights = types.type_of(c, weights_node, env)
     over = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from emfppl.compiler.ast_to_checked import types
 from emfppl.compiler.ast_to_checked.context import Context, Env
@@ -12,7 +13,7 @@ from emfppl.compiler.supports import DeclaredType, contains
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
 
-_FOLD = {
+_FOLD: dict[str, Callable[..., Any]] = {
     "neg": lambda a: -a, "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": lambda a, b: a / b, "**": lambda a, b: a**b, "//": lambda a, b: a // b, "%": lambda a, b: a % b,
     "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "abs": abs, "square": lambda a: a * a,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from emfppl.compiler.ast_to_checked.sizes_known import DimTable
 from emfppl.compiler.distributions import Table
@@ -21,7 +22,8 @@ Note = tuple[Span, str]
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A loop that encloses the place: its variable and the range ``[lower, upper)`` of `dim` (unprimed; `axis_label` as written)."""
+    """A loop that encloses the place: its variable and the range ``[lower, upper)`` of `dim` (unprimed;
+    `axis_label` as written)."""
 
     label: str
     dim: str
@@ -32,7 +34,8 @@ class Loop:
 
 @dataclass
 class VariableInfo:
-    """What is known of a variable so far. `dims` None or `broken`: something is wrong with it and was said."""
+    """What is known of a variable so far. `dims` None or `broken`: something is wrong with it and was
+    said."""
 
     name: str
     role: Role
@@ -60,7 +63,8 @@ class FunctionInfo:
 
 @dataclass(frozen=True)
 class Env:
-    """Where an expression stands: loops around it, helpers of those loops, and inside a function its own names and dims."""
+    """Where an expression stands: loops around it, helpers of those loops, and inside a function its own
+    names and dims."""
 
     loops: tuple[Loop, ...] = ()
     helpers: Mapping[str, VariableInfo] = field(default_factory=dict)
@@ -96,11 +100,12 @@ class Context:
 
     def error(
         self, code: str, message: str, span: Span | None = None, hint: str = "", notes: Iterable[Note] = ()
-    ) -> None:
-        """Note a diagnostic; the same one twice is said once."""
+    ) -> Any:
+        """Note a diagnostic, the same one only once. Gives None, for a check to return in its turn."""
         one = Diagnostic(code, message, span, hint, self.source, tuple(notes))
         if one not in self.found:
             self.found.append(one)
+        return None
 
     @property
     def failed(self) -> bool:

@@ -21,9 +21,11 @@ from emfppl.compiler.supports import (
 from emfppl.grammar import ast_nodes as ast
 
 FOREIGN = {
-    "float": "real", "double": "real", "number": "real", "integer": "int", "boolean": "bool", "logical": "bool",
+    "float": "real", "double": "real", "number": "real", "integer": "int", "boolean": "bool",
+    "logical": "bool",
     "vector": "real", "matrix": "real", "array": "real", "string": "index(dim)", "factor": "index(dim)",
-    "categorical": "index(dim)", "probability": "unit", "natural": "count", "nat": "count", "nonneg": "nonnegative",
+    "categorical": "index(dim)", "probability": "unit", "natural": "count", "nat": "count",
+    "nonneg": "nonnegative",
     "pos": "positive", "cov_matrix": "cov", "corr_matrix": "corr", "cholesky_factor_corr": "corr_cholesky",
     "cholesky_factor_cov": "cov_cholesky",
 }  # fmt: skip

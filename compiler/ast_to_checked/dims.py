@@ -106,7 +106,8 @@ def _size_name(c: Context, name: str, span: Span) -> Size | None:
 
 
 def label_of(c: Context, name: str, env: Env) -> str | None:
-    """The axis label that a name stands for, if it names a dim here (inside a function: one of its own dims, first)."""
+    """The axis label that a name stands for, if it names a dim here (inside a function: one of its own
+    dims, first)."""
     base = name.rstrip("'")
     if name in env.labels:
         return env.labels[name]
@@ -205,7 +206,8 @@ def _scaled(a: Affine, by: int) -> Affine:
 
 
 def slice_axis(c: Context, axis: Axis, item: ast.SliceItem, env: Env, local: bool = False) -> Axis | None:
-    """The part ``a:b`` of an axis; negative bounds count from its end. Positions count from the start of the dim, or of a local array."""
+    """The part ``a:b`` of an axis; negative bounds count from its end. Positions count from the start of
+    the dim, or of a local array."""
     length = axis.length if local else Size.of(axis.label)
     lower = _bound(c, item.lower, Size(), length, env)
     upper = _bound(c, item.upper, length, length, env)

@@ -1,9 +1,11 @@
-"""What stands behind ``~``: a distribution, its arguments typed and aligned, its support and the kind of its draws."""
+"""What stands behind ``~``: a distribution, its arguments typed and aligned, its support and the kind of
+its draws."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from emfppl.compiler.ast_to_checked import arguments, composed, dims, types
 from emfppl.compiler.ast_to_checked.argument_values import Goal, argument
@@ -16,21 +18,31 @@ from emfppl.compiler.supports import number
 from emfppl.grammar import ast_nodes as ast
 
 SHORT_NAMES = {
-    "N": "Normal", "dnorm": "Normal", "Gaussian": "Normal", "Norm": "Normal", "LogN": "LogNormal", "Exp": "Exponential", "Expon": "Exponential",
-    "T": "StudentT", "t": "StudentT", "Student": "StudentT", "Bern": "Bernoulli", "Binom": "Binomial", "Pois": "Poisson", "Cat": "Categorical",
-    "MvNormal": "MultivariateNormal", "MVN": "MultivariateNormal", "MvN": "MultivariateNormal", "multi_normal": "MultivariateNormal",
-    "NegBinomial": "NegativeBinomial2", "NegativeBinomial": "NegativeBinomial2", "neg_binomial_2": "NegativeBinomial2", "InvGamma": "InverseGamma",
-    "inv_gamma": "InverseGamma", "double_exponential": "Laplace", "DoubleExponential": "Laplace", "LKJCorr": "LKJCholesky",
-    "lkj_corr_cholesky": "LKJCholesky", "Truncated": "truncated", "TruncatedNormal": "truncated(Normal(loc, scale), lower = a)",
-    "U": "Uniform", "Unif": "Uniform", "B": "Bernoulli", "bernoulli_logit": "Bernoulli(logits = …)", "BernoulliLogits": "Bernoulli(logits = …)",
-    "poisson_log": "Poisson(exp(…))", "binomial_logit": "Binomial(n, logits = …)", "ImproperUniform": "Flat()", "flat": "Flat()",
-    "MixtureSameFamily": "Mixture(weights, component)", "Multinoulli": "Categorical", "std_normal": "Normal(0, 1)",
+    "N": "Normal", "dnorm": "Normal", "Gaussian": "Normal", "Norm": "Normal", "LogN": "LogNormal",
+    "Exp": "Exponential", "Expon": "Exponential",
+    "T": "StudentT", "t": "StudentT", "Student": "StudentT", "Bern": "Bernoulli", "Binom": "Binomial",
+    "Pois": "Poisson", "Cat": "Categorical",
+    "MvNormal": "MultivariateNormal", "MVN": "MultivariateNormal", "MvN": "MultivariateNormal",
+    "multi_normal": "MultivariateNormal",
+    "NegBinomial": "NegativeBinomial2", "NegativeBinomial": "NegativeBinomial2",
+    "neg_binomial_2": "NegativeBinomial2", "InvGamma": "InverseGamma",
+    "inv_gamma": "InverseGamma", "double_exponential": "Laplace", "DoubleExponential": "Laplace",
+    "LKJCorr": "LKJCholesky",
+    "lkj_corr_cholesky": "LKJCholesky", "Truncated": "truncated",
+    "TruncatedNormal": "truncated(Normal(loc, scale), lower = a)",
+    "U": "Uniform", "Unif": "Uniform", "B": "Bernoulli", "bernoulli_logit": "Bernoulli(logits = …)",
+    "BernoulliLogits": "Bernoulli(logits = …)",
+    "poisson_log": "Poisson(exp(…))", "binomial_logit": "Binomial(n, logits = …)",
+    "ImproperUniform": "Flat()", "flat": "Flat()",
+    "MixtureSameFamily": "Mixture(weights, component)", "Multinoulli": "Categorical",
+    "std_normal": "Normal(0, 1)",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class TypedDist:
-    """A distribution with its support, the kind of its draws, and how many of the target's last axes are its event."""
+    """A distribution with its support, the kind of its draws, and how many of the target's last axes are
+    its event."""
 
     dist: Dist
     support: Support
@@ -65,7 +77,7 @@ def dist_of(c: Context, node: ast.Expr, env: Env, goal: Goal) -> TypedDist | Non
     return _plain(c, node, row, given, env, goal)
 
 
-def _no_distribution(c: Context, node: ast.Expr, env: Env) -> None:
+def _no_distribution(c: Context, node: ast.Expr, env: Env) -> Any:
     if isinstance(node, ast.Call) and node.func not in FUNCTIONS and node.func not in c.functions:
         for arg in node.args:
             if not isinstance(arg.value, ast.ListLiteral) and row_of(c, arg.value) is None:
@@ -88,7 +100,7 @@ def _no_distribution(c: Context, node: ast.Expr, env: Env) -> None:
     return c.error("E0507", f"Behind ~ stands a distribution; `{c.text(node)}` is a value.", node.span, hint)
 
 
-def _unknown(c: Context, node: ast.Call) -> None:
+def _unknown(c: Context, node: ast.Call) -> Any:
     from emfppl.grammar.habits import hint_for_name
 
     name = node.func
@@ -119,7 +131,10 @@ def _event(c: Context, node: ast.Call, row: Distribution, goal: Goal) -> tuple[A
         )
     event = goal.axes[len(goal.axes) - rank :]
     if rank == 2 and not dims.same_length(c, *event):
-        message = f"`{row.name}` draws a square matrix; `{goal.text}` ends in {event[0].label} and {event[1].label}."
+        message = (
+            f"`{row.name}` draws a square matrix; `{goal.text}` ends in {event[0].label} and "
+            f"{event[1].label}."
+        )
         return c.error("E0313", message, node.span, f"write {goal.name}[{event[0].label}, {event[0].label}']")
     return event
 
@@ -129,18 +144,18 @@ def _plain(
 ) -> TypedDist | None:
     event = _event(c, node, row, goal)
     if event is None:
-        for value in given.values():
-            if not isinstance(value, ast.ListLiteral):
-                types.type_of(c, value, env)
+        for given_node in given.values():
+            if not isinstance(given_node, ast.ListLiteral):
+                types.type_of(c, given_node, env)
         return None
     args: list[tuple[str, Expr]] = []
     fine = True
     for parameter in arguments.form_of(row, given):
+        default = None if parameter.default is None else number(float(parameter.default))
+        value: Expr | None = default
         if parameter.name in given:
             value = argument(c, given[parameter.name], row, parameter, env, goal, event)
             fine = fine and value is not None
-        else:
-            value = None if parameter.default is None else number(float(parameter.default))
         if value is not None:
             args.append((parameter.name, value))
     if not fine or not _ordered_bounds(c, node, row, dict(args)):
@@ -155,11 +170,8 @@ def _ordered_bounds(c: Context, node: ast.Call, row: Distribution, args: dict[st
         return True
     low, high = (args.get(n) for n in row.support[9:-1].split(", "))
     if isinstance(low, Const) and isinstance(high, Const) and low.value >= high.value:
-        c.error(
-            "E0505",
-            f"`{row.name}` needs its lower bound below its upper bound; here {low.value:g} and {high.value:g}.",
-            node.span,
-        )
+        here = f"here they are {low.value:g} and {high.value:g}"
+        c.error("E0505", f"The bounds of `{row.name}` go from low to high; {here}.", node.span)
         return False
     return True
 

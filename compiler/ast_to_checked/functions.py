@@ -173,11 +173,11 @@ def inline(c: Context, node: ast.Call, env: Env) -> Expr | None:
     bindings: list[tuple[str, Expr]] = []
     labels: dict[str, str] = {}
     local: dict[str, Expr | None] = {}
-    for arg in info.node.args:
-        value = _unify(c, node, arg, values[arg.name], labels)
-        if value is None or not _kind_fits(c, node, arg, value, labels, values[arg.name].span):
+    for wanted in info.node.args:
+        value = _unify(c, node, wanted, values[wanted.name], labels)
+        if value is None or not _kind_fits(c, node, wanted, value, labels, values[wanted.name].span):
             return None
-        local[arg.name] = _bound(c, arg.name, value, bindings)
+        local[wanted.name] = _bound(c, wanted.name, value, bindings)
     before = len(c.found)
     body = _body(c, info.node, Env(locals=local, labels=labels, function=name, calls=(*env.calls, name)))
     c.found[before:] = [replace(d, notes=(*d.notes, (node.span, "called here"))) for d in c.found[before:]]
@@ -228,14 +228,18 @@ def _arguments(c: Context, node: ast.Call, env: Env) -> dict[str, Expr] | None:
 def _unify(
     c: Context, node: ast.Call, arg: ast.FunctionArgument, value: Expr, labels: dict[str, str]
 ) -> Expr | None:
-    """Bind the dims of ``v[k]`` to axes of the value: those bound before by label, the others to its last axes in order."""
+    """Bind the dims of ``v[k]`` to axes of the value: those bound before by label, the others to its last
+    axes in order."""
     wanted = [d.name for d in arg.dims]
     free = [a.label for a in value.type.axes]
     for name in wanted:
         bound = _bound_label(name, labels)
         if bound is not None:
             if bound not in free:
-                message = f"`{arg.name}` of `{node.func}` is over `{name}`, which is `{bound}` here, but this is {dims.dims_text(free)}."
+                message = (
+                    f"`{arg.name}` of `{node.func}` is over `{name}`, which is `{bound}` here, "
+                    f"but this is {dims.dims_text(free)}."
+                )
                 return c.error("E0301", message, value.span)
             free.remove(bound)
     new = [name for name in wanted if _bound_label(name, labels) is None]
@@ -282,7 +286,10 @@ def _kind_fits(
     found = declared.declared_type(c, arg.type, None, Env(labels=labels, function=node.func))
     if found is None or fits(value.type, found.kind, found.of):
         return found is not None
-    message = f"`{arg.name}` of `{node.func}` is declared {kind_text(found.kind, found.of)}, but this is {describe(value.type)}."
+    message = (
+        f"`{arg.name}` of `{node.func}` is declared {kind_text(found.kind, found.of)}, but this "
+        f"is {describe(value.type)}."
+    )
     c.error("E0405", message, span, _whole_hint(found.kind, value.type.kind))
     return False
 

@@ -17,8 +17,10 @@ BACKBONES: dict[str, dict[str, str]] = {
     "iaf": {"layers": WHOLE, "hidden": WHOLES},
 }
 FOREIGN = {
-    "meanfield": "mean_field", "advi": "mean_field", "diagonal": "mean_field", "fullrank": "full_rank", "mvn": "full_rank",
-    "lowrank": "low_rank", "multivariate": "full_rank", "flow": "iaf", "maf": "iaf", "auto": "no guide block at all",
+    "meanfield": "mean_field", "advi": "mean_field", "diagonal": "mean_field", "fullrank": "full_rank",
+    "mvn": "full_rank",
+    "lowrank": "low_rank", "multivariate": "full_rank", "flow": "iaf", "maf": "iaf",
+    "auto": "no guide block at all",
 }  # fmt: skip
 MODES = ("per_element", "per_variable", "off")
 

@@ -1,4 +1,5 @@
-"""What is legal but can't be done by this version: discrete latents that matter, missing entries that feed other statements."""
+"""What is legal but can't be done by this version: discrete latents that matter, missing entries that feed
+other statements."""
 
 from __future__ import annotations
 
@@ -81,8 +82,14 @@ def _missing(c: Context, statements: Sequence[CheckedStatement]) -> None:
         for ref in refs(node):
             if ref.name in optional:
                 info = optional[ref.name]
-                message = f"`{ref.name}` may have missing entries, so nothing else can be computed from it in this version."
-                hint = f"impute it first, or give it a latent of its own: {ref.name} ~ Normal(x, s), and use x here"
+                message = (
+                    f"`{ref.name}` may have missing entries, so nothing else can be computed from "
+                    "it in this version."
+                )
+                hint = (
+                    f"impute it first, or give it a latent of its own: {ref.name} ~ Normal(x, s), "
+                    "and use x here"
+                )
                 c.error(
                     "E0802",
                     message,

@@ -22,7 +22,10 @@ def lint(c: Context, statements: Sequence[CheckedStatement]) -> None:
         if isinstance(node, CheckedRandom):
             _scales(c, node.dist, negative)
             if node.dist.name == "Flat" and node.target.name not in below:
-                message = f"`{node.target.name}` has a flat prior and no observation below it: its posterior is improper."
+                message = (
+                    f"`{node.target.name}` has a flat prior and no observation below it: its "
+                    "posterior is improper."
+                )
                 c.error("W0104", message, node.span, "give it a proper prior")
 
 

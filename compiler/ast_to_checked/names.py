@@ -1,6 +1,9 @@
-"""Which names there are: what the file declares, what is taken, and what a name in an expression refers to."""
+"""Which names there are: what the file declares, what is taken, and what a name in an expression refers
+to."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from emfppl.compiler.ast_to_checked.context import Context, Env, FunctionInfo, VariableInfo, near
 from emfppl.compiler.functions import (
@@ -17,23 +20,32 @@ from emfppl.grammar.source import Span
 
 ARRAY_NAMES = tuple(f.name for f in ARRAY)
 FUNCTIONS = frozenset((
-    *ELEMENTWISE_REAL, *ELEMENTWISE_SAME, *ELEMENTWISE_INT, *ELEMENTWISE_BOOL, *REDUCTIONS, *CUMULATIVE, *ARRAY_NAMES, "if",
+    *ELEMENTWISE_REAL, *ELEMENTWISE_SAME, *ELEMENTWISE_INT, *ELEMENTWISE_BOOL, *REDUCTIONS, *CUMULATIVE,
+    *ARRAY_NAMES, "if",
 ))  # fmt: skip
 CONSTANTS = ("pi", "e", "inf")
 FOREIGN_FUNCTIONS = {
-    "ln": "log", "pow": "x ^ y", "fabs": "abs", "fmax": "maximum", "fmin": "minimum", "ifelse": "if", "where": "if",
-    "expit": "inv_logit", "logistic": "inv_logit", "ilogit": "inv_logit", "plogis": "inv_logit", "qlogis": "logit",
-    "normal_cdf": "Phi", "pnorm": "Phi", "std": "sd", "stdev": "sd", "variance": "var", "average": "mean", "log_sum_exp": "logsumexp",
-    "dot": "a @ b", "dot_product": "a @ b", "inprod": "a @ b", "matmul": "a @ b", "inv": "inverse", "step": "if(x >= 0, 1, 0)",
-    "cumulative_sum": "cumsum", "log_determinant": "logdet", "rep_vector": "a single number, which broadcasts", "power": "x ^ y",
-    "gammaln": "lgamma", "lgamma_fn": "lgamma", "mdivide_left": "solve", "length": "the dim itself, which stands for its size",
+    "ln": "log", "pow": "x ^ y", "fabs": "abs", "fmax": "maximum", "fmin": "minimum", "ifelse": "if",
+    "where": "if",
+    "expit": "inv_logit", "logistic": "inv_logit", "ilogit": "inv_logit", "plogis": "inv_logit",
+    "qlogis": "logit",
+    "normal_cdf": "Phi", "pnorm": "Phi", "std": "sd", "stdev": "sd", "variance": "var", "average": "mean",
+    "log_sum_exp": "logsumexp",
+    "dot": "a @ b", "dot_product": "a @ b", "inprod": "a @ b", "matmul": "a @ b", "inv": "inverse",
+    "step": "if(x >= 0, 1, 0)",
+    "cumulative_sum": "cumsum", "log_determinant": "logdet",
+    "rep_vector": "a single number, which broadcasts", "power": "x ^ y",
+    "gammaln": "lgamma", "lgamma_fn": "lgamma", "mdivide_left": "solve",
+    "length": "the dim itself, which stands for its size",
     "size": "the dim itself, which stands for its size", "len": "the dim itself, which stands for its size",
 }  # fmt: skip
 
 
 def taken(c: Context, name: str) -> str | None:
-    """What a name already means before the file says anything. A variable may be called as a built-in function is (``floor``):
-    calls and variables are told apart by their parentheses."""
+    """What a name already means before the file says anything.
+
+    A variable may share its name with a function (``floor``): calls are told apart by their parentheses.
+    """
     if name == "if":
         return "a word of the language"
     return "a distribution" if c.table.get(name) is not None else None
@@ -91,7 +103,7 @@ def visible(c: Context, env: Env) -> list[str]:
     return [*env.helpers, *c.variables, *(loop.label for loop in env.loops), *c.dims.sizes]
 
 
-def undefined(c: Context, node: ast.Name, env: Env) -> None:
+def undefined(c: Context, node: ast.Name, env: Env) -> Any:
     """Say that a name means nothing here, and what may have been meant."""
     name = node.id
     if name in c.functions or name in FUNCTIONS:
@@ -103,7 +115,10 @@ def undefined(c: Context, node: ast.Name, env: Env) -> None:
             "E0209", f"`{name}` is a distribution, not a value.", node.span, f"draw from it: x ~ {name}(…)"
         )
     if env.function is not None and (name in c.variables or name in c.dims):
-        message = f"`{name}` is not an argument of the function `{env.function}`; functions see their arguments only."
+        message = (
+            f"`{name}` is not an argument of the function `{env.function}`; functions see their "
+            "arguments only."
+        )
         return c.error("E0201", message, node.span, f"add it to the arguments: def {env.function}(…, {name})")
     home = helper_home(c, name)
     if home is not None and home.broken and not home.loops:
@@ -138,7 +153,7 @@ def _foreign_hint(name: str) -> str:
     return hint_for_name(name) or ""
 
 
-def undefined_function(c: Context, node: ast.Call) -> None:
+def undefined_function(c: Context, node: ast.Call) -> Any:
     """Say that there is no such function."""
     name = node.func
     if name in c.variables or name in c.dims or name in CONSTANTS:

@@ -160,7 +160,7 @@ def _ranges_meet(
         )
         return True
     (low, high), (floor, ceiling) = limits(a), limits(b)
-    if None not in (low, ceiling) and low > ceiling or None not in (high, floor) and high < floor:  # type: ignore[operator]
+    if _above(low, ceiling) or _above(floor, high):
         c.error(
             "E0508",
             f"No value of `{info.name}`, declared {own.text}, can come from `{typed.dist.name}`.",
@@ -180,6 +180,13 @@ def _ranges_meet(
             if typed.kind is Kind.BOOL
             else better
         )
-        message = f"`{info.name}` is declared {own.text}, but `{typed.dist.name}` gives no value below {floor:g} a density."
+        message = (
+            f"`{info.name}` is declared {own.text}, but `{typed.dist.name}` gives no value below "
+            f"{floor:g} a density."
+        )
         c.error("W0107", message, node.dist.span, f"declare it {better}, and the data are checked")
     return True
+
+
+def _above(a: float | None, b: float | None) -> bool:
+    return a is not None and b is not None and a > b

@@ -1,8 +1,8 @@
 """Whether everything is defined once, wholly, and before it is used.
 
-The program is run in thought: every free dim gets a small size, every execution of a statement a time stamp, and every
-element of a variable the stamp at which it is defined. A use is fine if all elements it reads carry earlier stamps.
-Bounds and subscripts are linear, so what holds at one size holds at all but the smallest.
+The program is run in thought: every free dim gets a small size, every execution of a statement a time stamp,
+and every element of a variable the stamp at which it is defined. A use is fine if all elements it reads carry
+earlier stamps. Bounds and subscripts are linear, so what holds at one size holds at all but the smallest.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ def _positions(
     shape: tuple[int, ...],
     span: Span,
 ) -> list[np.ndarray] | None:
-    """Index arrays over (rounds of the loops, whole ranges), one a dim of the variable; None where out of range or too many."""
+    """Index arrays over (rounds of the loops, whole ranges), one a dim of the variable; None where out of
+    range or too many."""
     assert info.dims is not None
     wholes = [n for n, i in enumerate(indices) if not isinstance(i, At)]
     rank = len(event.loops) + len(wholes)
@@ -204,7 +205,8 @@ def _in_range(
     n: int,
     span: Span,
 ) -> bool:
-    """Whether positions stay inside their dim; where its size is not tied to the loop's, only the data can tell."""
+    """Whether positions stay inside their dim; where its size is not tied to the loop's, only the data can
+    tell."""
     assert info.dims is not None
     if not isinstance(index, At) or not len(values) or (values.min() >= 0 and values.max() < size):
         return True

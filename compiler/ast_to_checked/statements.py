@@ -227,7 +227,10 @@ def _asserted(c: Context, node: ast.Assign, said: DeclaredType, value: Type) -> 
         return False
     if kinds.fits(value, said.kind, said.of):
         return True
-    message = f"`{node.target.name}` is declared {said.text}, but its value is {kinds.kind_text(value.kind, value.of)}."
+    message = (
+        f"`{node.target.name}` is declared {said.text}, but its value is "
+        f"{kinds.kind_text(value.kind, value.of)}."
+    )
     hint = "use int(…) or round(…)" if said.kind is Kind.INT and value.kind is Kind.REAL else ""
     c.error("E0405", message, node.value.span, hint)
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from emfppl.compiler.ast_to_checked import dims, names, types
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
@@ -33,7 +34,7 @@ def subscript(c: Context, node: ast.Subscript, env: Env) -> Expr | None:
     return reference(c, info, node.indices, env, node.span)
 
 
-def _not_a_variable(c: Context, node: ast.Subscript, base: ast.Name, env: Env) -> None:
+def _not_a_variable(c: Context, node: ast.Subscript, base: ast.Name, env: Env) -> Any:
     if env.loop(base.id):
         return c.error(
             "E0304", f"`{base.id}` is a loop variable, a single number; it takes no subscripts.", node.span

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from emfppl.compiler.ast_to_checked import dims, loops, names, subscripts
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
@@ -149,7 +150,10 @@ def _infer(c: Context, name: str, pieces: list[Placed]) -> tuple[str, ...] | Non
     if len(set(counts)) > 1:
         other = next(p for p, n in zip(pieces, counts, strict=True) if n != counts[0])
         first, node = _statement(pieces[0]).target, _statement(other).target
-        message = f"`{name}` has {dims.plural(counts[0], 'subscript')} in one place and {len(node.indices)} in another."
+        message = (
+            f"`{name}` has {dims.plural(counts[0], 'subscript')} in one place and "
+            f"{len(node.indices)} in another."
+        )
         hint = f"write all dims of `{name}` wherever it is defined"
         return c.error("E0305", message, node.span, hint, [(first.span, "the other place")])
     out: list[tuple[str, bool]] = []
@@ -199,7 +203,8 @@ def _infer_one(c: Context, name: str, pieces: list[Placed], position: int) -> tu
 
 
 def _label_said(c: Context, item: ast.Expr | ast.SliceItem, env: Env) -> tuple[str | None, int]:
-    """The label that a subscript of a target says; 0: by name, 1: by a plain loop variable, 2: by one with an offset."""
+    """The label that a subscript of a target says; 0: by name, 1: by a plain loop variable, 2: by one with
+    an offset."""
     if isinstance(item, ast.SliceItem):
         return None, 0
     named = subscripts.named_dim(c, item, env)
@@ -212,7 +217,7 @@ def _label_said(c: Context, item: ast.Expr | ast.SliceItem, env: Env) -> tuple[s
     return loop.axis_label, 1 if found.offset == Size() else 2
 
 
-def _nothing_said(c: Context, name: str, pieces: list[Placed], position: int) -> None:
+def _nothing_said(c: Context, name: str, pieces: list[Placed], position: int) -> Any:
     target = _statement(pieces[0]).target
     item, around = target.indices[position], tuple(f.var for f in pieces[0].around)
     if around and not any(loops.loops_in(i, around) for i in target.indices):

@@ -19,7 +19,8 @@ COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 
 def type_of(c: Context, node: ast.Expr, env: Env, axes: tuple[dims.Axis, ...] | None = None) -> Expr | None:
-    """The typed expression, or None once something in it was found wrong. `axes`: those of the place, for a literal list."""
+    """The typed expression, or None once something in it was found wrong. `axes`: those of the place, for
+    a literal list."""
     match node:
         case ast.Number():
             return (
@@ -172,7 +173,10 @@ def _matmul(c: Context, left: Expr, right: Expr, node: ast.Binary) -> Expr | Non
     mine, theirs = [a.label for a in left.type.axes], {a.label for a in right.type.axes}
     shared = [label for label in mine if label in theirs]
     if not shared:
-        sides = f"the left is {dims.dims_text(mine)}, the right {dims.dims_text([a.label for a in right.type.axes])}"
+        sides = (
+            f"the left is {dims.dims_text(mine)}, the right "
+            f"{dims.dims_text([a.label for a in right.type.axes])}"
+        )
         hint = "use * for numbers" if not mine or not theirs else "relabel one side, such as b[k'] or b[k]"
         return c.error("E0309", f"`@` sums over a dim that both sides have; {sides}.", node.op_span, hint)
     axes = dims.union(c, (left, right), node.span)
