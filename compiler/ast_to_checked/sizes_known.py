@@ -50,6 +50,20 @@ class DimTable:
         terms = self.resolve(size).terms
         return all(c < 0 for m, c in terms if m) and sum(c for _, c in terms) < 0
 
+    def family(self, dim: str) -> set[str]:
+        """The dim and all that its declared size is made of."""
+        out, todo = {dim}, [dim]
+        while todo:
+            size = self.sizes.get(todo.pop())
+            new = set(size.dims) - out if size is not None else set()
+            out |= new
+            todo += new
+        return out
+
+    def akin(self, a: str, b: str) -> bool:
+        """Whether the file makes two sizes from each other or from a common one: ``dim inner = leaf - 1``."""
+        return bool(self.family(a) & self.family(b))
+
     def related(self, a: str, b: str) -> bool:
         """Whether the sizes of two dims are tied by the file: both numbers, or with a dim in common."""
         one, two = self.resolve(Size.of(a)), self.resolve(Size.of(b))

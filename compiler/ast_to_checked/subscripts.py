@@ -95,6 +95,7 @@ def resolve(
         )
     out: list[Index] = []
     left: list[Axis] = []
+    wholes: set[str] = set()
     fine = True
     for n, axis in enumerate(axes):
         index = (
@@ -106,30 +107,34 @@ def resolve(
             fine = False
             continue
         out.append(index)
-        fine = _gather_axes(c, index, left, what, items[n].span if n < len(items) else span) and fine
+        fine = _leave(c, index, left, wholes, what, items[n].span if n < len(items) else span) and fine
     return (tuple(out), tuple(left)) if fine else None
 
 
-def _gather_axes(c: Context, index: Index, left: list[Axis], what: str, span: Span) -> bool:
-    """Append the axes that an index leaves; the same whole dim twice could not be told apart."""
-    if isinstance(index, Whole):
-        if any(a.label == index.axis.label for a in left):
-            label = index.axis.label
-            c.error(
-                "E0307", f"`{what}` would have the dim `{label}` twice.", span, f"prime one of them: {label}'"
-            )
+def _leave(c: Context, index: Index, left: list[Axis], wholes: set[str], what: str, span: Span) -> bool:
+    """Append the axes that an index leaves. Gathers over one dim align; a whole dim stands alone."""
+    whole = isinstance(index, Whole)
+    mine = (
+        (index.axis,)
+        if isinstance(index, Whole)
+        else index.index.type.axes
+        if isinstance(index, Gather)
+        else ()
+    )
+    for axis in mine:
+        other = next((a for a in left if a.label == axis.label), None)
+        if other is None:
+            left.append(axis)
+        elif whole or axis.label in wholes:
+            hint = f"prime one of them: {axis.label}'"
+            c.error("E0307", f"`{what}` would have the dim `{axis.label}` twice.", span, hint)
             return False
-        left.append(index.axis)
-    if isinstance(index, Gather):
-        for axis in index.index.type.axes:
-            other = next((a for a in left if a.label == axis.label), None)
-            if other is None:
-                left.append(axis)
-            elif not dims.same_length(c, other, axis):
-                c.error(
-                    "E0301", f"`{dims.axis_text(other)}` and `{dims.axis_text(axis)}` differ in length.", span
-                )
-                return False
+        elif not dims.same_length(c, other, axis):
+            message = f"`{dims.axis_text(other)}` and `{dims.axis_text(axis)}` differ in length."
+            c.error("E0301", message, span)
+            return False
+    if isinstance(index, Whole):
+        wholes.add(index.axis.label)
     return True
 
 
@@ -186,7 +191,8 @@ def _at(
         return _constant(c, item, found.offset, axis, length)
     loop = env.loop(found.loop)
     assert loop is not None
-    plain = found.scale == 1 and (found.offset == Size() or not c.dims.related(loop.dim, axis.dim))
+    shifted = found.offset != Size() and c.dims.related(loop.dim, axis.dim)
+    plain = found.scale == 1 and not shifted and not c.dims.akin(loop.dim, axis.dim)
     if loop.dim != axis.dim and plain:
         message = f"`{found.loop}` runs over `{loop.dim}`, but {where} is over `{axis.label}`."
         hint = f"use a loop over {axis.dim}, or index data declared as index({axis.dim})"
