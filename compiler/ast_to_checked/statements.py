@@ -215,7 +215,7 @@ def _value(c: Context, node: ast.Assign, info: VariableInfo, env: Env) -> Checke
     _note_kind(info, kind, of)
     info.declared = info.declared or said
     if not dims.check_within(c, value, axes, "The value", c.text(node.target) or info.name, node.value.span):
-        info.incomplete = True
+        info.broken = True
         return None
     return CheckedAssign(target, value, node.span)
 

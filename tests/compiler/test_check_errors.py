@@ -23,7 +23,6 @@ ROOT = Path(__file__).parents[2]
 BAD = sorted((ROOT / "tests/golden/bad").glob("*.emf"))
 KINDS = ("name", "dim", "type", "dist", "loop", "func", "guide", "limit", "lint", "several")
 SEMANTIC = [p for p in BAD if p.stem.split("_")[0] in KINDS]
-]
 
 
 @pytest.mark.parametrize("path", SEMANTIC, ids=[p.stem for p in SEMANTIC])
