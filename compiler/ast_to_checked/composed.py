@@ -16,6 +16,7 @@ from emfppl.compiler.graph import Dist, Integers, Interval, Structured, Support
 from emfppl.compiler.sizes import Size
 from emfppl.compiler.supports import narrow, number
 from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.source import Span
 
 
 def categorical(
@@ -164,5 +165,14 @@ def _cut(
             node.span,
             "the lower bound comes first",
         )
-    dist = Dist("truncated", (("base", base.dist), *bounds.items()), base.dist.event, None, node.span)
-    return replace(base, dist=dist, support=found[0])
+    return replace(base, dist=cut(base.dist, found[0], node.span), support=found[0])
+
+
+def cut(dist: Dist, support: Support, span: Span) -> Dist:
+    """A distribution truncated to a narrower support; one that is truncated already is cut once for both."""
+    assert isinstance(support, Interval)
+    base = dict(dist.args)["base"] if dist.name == "truncated" else dist
+    bounds = (("lower", support.lower), ("upper", support.upper))
+    return Dist(
+        "truncated", (("base", base), *((n, b) for n, b in bounds if b is not None)), dist.event, None, span
+    )

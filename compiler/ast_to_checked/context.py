@@ -70,8 +70,15 @@ class Env:
     helpers: Mapping[str, VariableInfo] = field(default_factory=dict)
     locals: Mapping[str, Expr | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    lengths: Mapping[str, Size] = field(
+        default_factory=dict
+    )  # of a function's dims, where a slice was passed
     function: str | None = None
     calls: tuple[str, ...] = ()  # functions being inlined, outermost first
+
+    def size_of(self, name: str, label: str) -> Size:
+        """The size that the name of a dim stands for here."""
+        return self.lengths.get(name, Size.of(label))
 
     def loop(self, name: str) -> Loop | None:
         return next((loop for loop in reversed(self.loops) if loop.label == name), None)

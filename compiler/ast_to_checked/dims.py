@@ -176,7 +176,7 @@ def affine(c: Context, node: ast.Expr, env: Env) -> Affine | None:
             if name not in env.locals and env.loop(name):
                 return Affine(name, 1, Size())
             label = label_of(c, name, env)
-            return None if label is None or name.endswith("'") else Affine(None, 0, Size.of(label))
+            return None if label is None or name.endswith("'") else Affine(None, 0, env.size_of(name, label))
         case ast.Unary("-" | "+" as op, operand):
             inner = affine(c, operand, env)
             return _scaled(inner, -1) if inner and op == "-" else inner

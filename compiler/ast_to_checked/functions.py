@@ -7,6 +7,7 @@ from dataclasses import replace
 from emfppl.compiler.ast_to_checked import declared, dims, names, types
 from emfppl.compiler.ast_to_checked.context import Context, Env, FunctionInfo, listed, near
 from emfppl.compiler.expressions import Axis, Const, Expr, Kind, Let, LoopVar, Ref, Relabel, SizeOf, Type
+from emfppl.compiler.sizes import Size
 from emfppl.compiler.types import describe, fits, kind_text
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
@@ -172,14 +173,20 @@ def inline(c: Context, node: ast.Call, env: Env) -> Expr | None:
         return None
     bindings: list[tuple[str, Expr]] = []
     labels: dict[str, str] = {}
+    lengths: dict[str, Size] = {}
     local: dict[str, Expr | None] = {}
     for wanted in info.node.args:
         value = _unify(c, node, wanted, values[wanted.name], labels)
         if value is None or not _kind_fits(c, node, wanted, value, labels, values[wanted.name].span):
             return None
+        for axis, d in ((x, d) for d in wanted.dims for x in value.type.axes):
+            if axis.label == _bound_label(d.name, labels):
+                lengths.setdefault(d.name, axis.length)
         local[wanted.name] = _bound(c, wanted.name, value, bindings)
     before = len(c.found)
-    body = _body(c, info.node, Env(locals=local, labels=labels, function=name, calls=(*env.calls, name)))
+    inner = Env(locals=local, labels=labels, lengths=lengths, function=name, calls=(*env.calls, name))
+    inner = Env(locals=local, labels=labels, lengths=lengths, function=name, calls=(*env.calls, name))
+    body = _body(c, info.node, inner)
     c.found[before:] = [replace(d, notes=(*d.notes, (node.span, "called here"))) for d in c.found[before:]]
     if body is None:
         return None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from emfppl.compiler import types as kinds
-from emfppl.compiler.ast_to_checked import declared, dims, dists, loops, observed, targets, types
+from emfppl.compiler.ast_to_checked import composed, declared, dims, dists, loops, observed, targets, types
 from emfppl.compiler.ast_to_checked.argument_values import Goal
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
 from emfppl.compiler.checked_nodes import (
@@ -17,7 +17,7 @@ from emfppl.compiler.checked_nodes import (
     CheckedStatement,
 )
 from emfppl.compiler.expressions import Axis, Kind, Type, Whole
-from emfppl.compiler.graph import Role, Structured, Support, Target
+from emfppl.compiler.graph import Interval, Role, Structured, Support, Target
 from emfppl.compiler.supports import DeclaredType, limits, narrow
 from emfppl.grammar import ast_nodes as ast
 
@@ -91,7 +91,12 @@ def _draw(c: Context, node: ast.Random, info: VariableInfo, target: Target, env:
         return None
     _note_kind(info, typed.kind, typed.of)
     info.declared = info.declared or said
-    return CheckedRandom(target, typed.dist, found[0], found[1], False, node.span)
+    support, narrowed = found
+    if narrowed and typed.dist.name == "truncated" and isinstance(support, Interval):
+        return CheckedRandom(
+            target, composed.cut(typed.dist, support, node.span), support, False, False, node.span
+        )
+    return CheckedRandom(target, typed.dist, support, narrowed, False, node.span)
 
 
 def _support(

@@ -8,7 +8,6 @@ from dataclasses import replace
 from emfppl.compiler.ast_to_checked import calls, constants, dims, names, subscripts
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
 from emfppl.compiler.expressions import Apply, Const, Expr, Kind, LoopVar, MatMul, SizeOf, Type
-from emfppl.compiler.sizes import Size
 from emfppl.compiler.types import arithmetic, describe
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
@@ -75,7 +74,7 @@ def _name(c: Context, node: ast.Name, env: Env) -> Expr | None:
         return subscripts.reference(c, info, (), env, node.span)
     label = dims.label_of(c, node.id, env) if not node.id.endswith("'") else None
     if label is not None and (env.function is None or node.id in env.labels):
-        return SizeOf(Size.of(label), INT, node.span)
+        return SizeOf(env.size_of(node.id, label), INT, node.span)
     if node.id in CONSTANT_VALUES:
         return Const(CONSTANT_VALUES[node.id], REAL, node.span)
     return names.undefined(c, node, env)

@@ -20,6 +20,7 @@ def quad(S[k, k'], v[k]): real { return v @ (S @ v[k']) }
 def first(v[k]): real { return v[0] + v[-1] }
 def tail(v[k]): real { return sum(v[1:]) }
 def pairs(v[k], w[m]): real { return sum(v * w) }
+def average(v[k]): real { return sum(v) / k }
 def pick(v[k], i: index(k)): real { return v[i] }
 dim a
 dim b
@@ -46,6 +47,8 @@ CALLS = [
     ("x = tail(u[1:] + 0)", u[2:].sum()),
     ("x = pairs(u, v)", np.outer(u, v).sum()),
     ("x = pairs(u, u)", np.outer(u, u).sum()),
+    ("x = average(u)", u.mean()),
+    ("x = average(u[1:])", u[1:].mean()),
     ("x[b] = pick(u, g)", u[[2, 0]]),
     ("x[b] = pick(u + 1, g)", u[[2, 0]] + 1),
     ("x = plus(norm(u), dot(v, v))", np.linalg.norm(u) + v @ v),

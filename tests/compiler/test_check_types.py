@@ -221,7 +221,8 @@ SUPPORTS = [
     ("x ~ Flat()", "real", False),
     ("x ~ truncated(Normal(0, 1), 0, 1)", "unit", False),
     ("x ~ truncated(Normal(0, 1), lower = 0)", "positive", False),
-    ("x: positive ~ truncated(Normal(0, 1), upper = 1)", "unit", True),
+    ("x: positive ~ truncated(Normal(0, 1), upper = 1)", "unit", False),
+    ("x ~ truncated(truncated(Normal(0, 1), upper = 1), lower = 0)", "unit", False),
 ]
 BOUNDS = {"real": (None, None), "positive": (0, None), "unit": (0, 1)}
 
@@ -336,3 +337,8 @@ def test_subscripts_of_expressions_are_local_names():
     value = value_of("dim a\ndata u[a]: real\nx = (u + 1)[2]\n", "x")
     assert isinstance(value, Let)
     assert isinstance(value.body, Ref)
+
+
+def test_truncating_twice_cuts_once():
+    dist = latent("x: positive ~ truncated(Normal(0, 1), upper = 1)").dist
+    assert dist == latent("x ~ truncated(Normal(0, 1), 0.0, 1)").dist
