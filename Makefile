@@ -1,0 +1,46 @@
+# Everything that is run by hand or by CI. Needs Python 3.11 or later with pip; the first target run sets up .venv.
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13 python3.14,$(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(p))))
+BIN := .venv/bin
+LINKS := emfppl/grammar emfppl/compiler emfppl/runtime
+STAMP := .venv/.ready
+
+.PHONY: setup demo test lint types bench wheel docs clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; say which: make PYTHON=/path/to/python3" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	for name in grammar compiler runtime; do ln -sfn ../$$name emfppl/$$name; done
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/emf fit examples/eight_schools.emf --data examples/eight_schools.json
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+# make bench ONLY=regressions; without ONLY it lists what there is
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(ONLY)
+
+wheel: $(STAMP)
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python .ci/check_wheel.py
+
+# the pages that are made from tables
+docs: $(STAMP)
+	$(BIN)/python docs/make_tables.py
+
+clean:
+	rm -rf .venv build dist .jax_cache .pytest_cache .mypy_cache .ruff_cache .hypothesis emfppl.egg-info
+	rm -f $(LINKS)
