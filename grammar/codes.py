@@ -309,4 +309,9 @@ CODES: tuple[Code, ...] = (
         "The distribution gives some values of the declared type no density; a narrower type has "
         "the data checked.",
     ),
+    Code(
+        "W0108",
+        "a size compared as if it were a position",
+        "The name of a dim stands for its size. The position in a dim is the variable of a loop over it.",
+    ),
 )

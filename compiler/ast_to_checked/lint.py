@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
 from emfppl.compiler.ast_to_checked.limits import informed, leaves
+from emfppl.compiler.ast_to_checked.order import Leaf, leaf_exprs
 from emfppl.compiler.checked_nodes import CheckedRandom, CheckedStatement
 from emfppl.compiler.distributions import POSITIVE
-from emfppl.compiler.expressions import Ref
+from emfppl.compiler.expressions import Apply, Ref, SizeOf, walk
 from emfppl.compiler.graph import Dist, Interval, Role
 from emfppl.compiler.supports import limits
 
@@ -19,6 +20,7 @@ def lint(c: Context, statements: Sequence[CheckedStatement]) -> None:
     below = informed(statements)
     negative = _may_be_negative(c, statements)
     for node in leaves(statements):
+        _sizes_compared(c, node)
         if isinstance(node, CheckedRandom):
             _scales(c, node.dist, negative)
             if node.dist.name == "Flat" and node.target.name not in below:
@@ -27,6 +29,20 @@ def lint(c: Context, statements: Sequence[CheckedStatement]) -> None:
                     "posterior is improper."
                 )
                 c.error("W0104", message, node.span, "give it a proper prior")
+
+
+def _sizes_compared(c: Context, node: Leaf) -> None:
+    """``if(k == 0, …)``: a dim's name is its size, not a position."""
+    for expr in (e for root in leaf_exprs(node) for e in walk(root)):
+        if not isinstance(expr, Apply) or expr.op not in ("==", "!=", "<", "<=", ">", ">="):
+            continue
+        for size in expr.args:
+            if isinstance(size, SizeOf):
+                text = c.source.text[size.span.start : size.span.end] or str(size.size)
+                message = f"`{text}` is the size of the dim, one number, not a position in it."
+                c.error(
+                    "W0108", message, size.span, f"for positions write a loop: for i in {text} {{ … i … }}"
+                )
 
 
 def _unused(c: Context) -> None:
