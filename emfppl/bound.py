@@ -1,0 +1,130 @@
+"""A program with its data: joint density, map from noise to variables, simulator, NumPyro model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from emfppl import arguments
+from emfppl.runtime.bind import bind
+from emfppl.runtime.graph_to_model import numpyro_model
+from emfppl.runtime.precision import precision
+from emfppl.runtime.program import Program
+
+if TYPE_CHECKING:
+    from emfppl.model import Model
+    from emfppl.runtime.posterior import Posterior
+
+Values = Mapping[str, Any]
+
+
+class Bound:
+    """What `Model.bind` gives. All methods take and give one draw: plain arrays by name, in declared dim order."""
+
+    def __init__(self, model: Model, data: Any, sizes: Mapping[str, int] | None, precision: str | None = None):
+        self.model = model
+        self.precision = precision
+        self.program = Program(bind(model._graph, data, sizes), model.table)
+        self._functions: dict[str, Callable] = {}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The size of every dim."""
+        return dict(self.program.binding.sizes)
+
+    # ------------------------------------------------------------ the bijection and the density
+
+    def log_joint(self, values: Values) -> float:
+        """log p(data, values), `values` holding every latent."""
+        return float(self._compiled("log_density")(_arrays(values)))
+
+    def from_noise(self, noise: Values) -> dict[str, np.ndarray]:
+        """Latent and computed variables from standard normal noise (shapes: `noise_shapes`); distributed as the prior."""
+        return _numpy(self._compiled("forward")(_arrays(noise))[0])
+
+    def to_noise(self, values: Values) -> dict[str, np.ndarray]:
+        """The noise that `from_noise` takes to `values`."""
+        return _numpy(self._compiled("inverse")(_arrays(values))[0])
+
+    @property
+    def noise_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of the noise of every node."""
+        return dict(self.program.noise_shapes)
+
+    def _compiled(self, name: str) -> Callable:
+        def call(argument: Values) -> Any:
+            with precision(self.precision):
+                return self._jitted(name)(argument)
+
+        return call
+
+    def _jitted(self, name: str) -> Callable:
+        if name not in self._functions:
+            self._functions[name] = jax.jit(getattr(self.program, name))
+        return self._functions[name]
+
+    # ------------------------------------------------------------ draws
+
+    def sample_prior(self, num_draws: int = 1000, seed: int = 0) -> dict[str, np.ndarray]:
+        """Draws of every latent, computed and observed variable, leading axis draws."""
+        seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        with precision(self.precision):
+            keys = jax.random.split(jax.random.key(seed), num_draws)
+            return _numpy(jax.jit(jax.vmap(self.program.simulate))(keys))
+
+    def fit(self, guide: str = "auto", seed: int = 0, num_draws: int = 1000, progress: bool = True) -> Posterior:
+        """The posterior; see `Model.fit`."""
+        from emfppl.runtime.fit import fit_program
+        from emfppl.runtime.posterior import Posterior
+
+        result = fit_program(self.program, guide=guide, seed=seed, precision=self.precision, progress=progress)
+        return Posterior(self.program, result, num_draws, seed)
+
+    @cached_property
+    def numpyro_model(self) -> Callable[[], None]:
+        """A NumPyro model without arguments: ``MCMC(NUTS(bound.numpyro_model), …).run(key)``."""
+        return numpyro_model(self.program)
+
+
+class NumpyroModel:
+    """A NumPyro model that takes its data when it runs.
+
+    As a model: ``NUTS(m)``, then ``mcmc.run(key, data={...})``, or each data variable as an argument of its own, ``mcmc.run(key, y=…,
+    sigma=…)``. Called outside of any inference, ``m(data)`` gives the model with the data filled in.
+    """
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.__name__ = "numpyro_model"
+
+    def __call__(self, data: Any = None, sizes: Mapping[str, int] | None = None, **named: Any) -> Any:
+        from numpyro.primitives import _PYRO_STACK
+
+        filled = self._filled(_merged(data, named), sizes)
+        return filled() if _PYRO_STACK else filled
+
+    def _filled(self, data: Any, sizes: Mapping[str, int] | None) -> Callable[[], None]:
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(data)):
+            hint = "use model.numpyro_model(data), which has them filled in, and no arguments later"
+            raise arguments.wrong("The data must be known when the model is traced; here they are arguments of jit.", hint)
+        return self.model.bind(data, sizes).numpyro_model
+
+
+def _merged(data: Any, named: dict[str, Any]) -> Any:
+    if not named:
+        return data
+    if data is not None and not isinstance(data, Mapping):
+        raise arguments.wrong("Data given by name go together with a dict only.", "put all of them in one dict")
+    return {**(data or {}), **named}
+
+
+def _arrays(values: Values) -> dict[str, np.ndarray]:
+    return {k: np.asarray(v) for k, v in values.items()}
+
+
+def _numpy(values: Values) -> dict[str, np.ndarray]:
+    return {k: np.asarray(v) for k, v in values.items()}

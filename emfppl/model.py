@@ -1,0 +1,148 @@
+"""A compiled program, and the short ways to it: `load`, `check`, `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emfppl import arguments
+from emfppl.compiler.distributions import STANDARD, Distribution, Table
+from emfppl.compiler.graph import Graph
+from emfppl.compiler.pipeline import check_text, compile_text
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.source import SourceText
+from emfppl.read_source import read_source
+
+if TYPE_CHECKING:
+    from emfppl.bound import Bound, NumpyroModel
+    from emfppl.drawing import Drawing
+    from emfppl.runtime.posterior import Posterior
+
+
+class Model:
+    """A program, compiled: what `load` gives. Data come with `fit`, `bind` and `check`."""
+
+    def __init__(self, source: SourceText, table: Table = STANDARD):
+        self.source = source
+        self.table = table
+        self._graph: Graph = compile_text(source, table)
+
+    # ------------------------------------------------------------ inference
+
+    def fit(
+        self,
+        data: Any = None,
+        guide: str = "auto",
+        seed: int = 0,
+        num_draws: int = 1000,
+        progress: bool = True,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        precision: str | None = None,
+    ) -> Posterior:
+        """The posterior given `data`: a dict, a frame, a Dataset, or the path of a JSON, NPZ, CSV or Parquet file.
+
+        `guide`: how to approximate ("auto" chooses from the program; docs/inference.md lists the names). `num_draws`: how many draws
+        ``fit.draws`` holds. `sizes`: of dims that no data show. `precision`: "float32" or "float64". Raises `EmfError`.
+        """
+        seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        if not isinstance(guide, str):
+            raise arguments.wrong(f"`guide` is a name; {guide!r} is not.", 'write guide="auto"')
+        return self.bind(data, sizes, precision).fit(guide, seed, num_draws, progress)
+
+    def bind(self, data: Any = None, sizes: Mapping[str, int] | None = None, precision: str | None = None) -> Bound:
+        """The program with its data: a joint density, a map from noise to variables, a simulator."""
+        from emfppl.bound import Bound
+
+        return Bound(self, {} if data is None else data, arguments.sizes_of(sizes), arguments.precision_of(precision))
+
+    def sample_prior(
+        self, num_draws: int = 1000, data: Any = None, sizes: Mapping[str, int] | None = None, seed: int = 0
+    ) -> dict[str, Any]:
+        """Draws from the prior of every latent, computed and observed variable, leading axis draws.
+
+        Data that only feed the program are needed, observed ones are not: their dims come from `sizes` if nothing else shows them.
+        """
+        seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        return self.bind(data, sizes).sample_prior(num_draws, seed)
+
+    @cached_property
+    def numpyro_model(self) -> NumpyroModel:
+        """A NumPyro model. ``NUTS(model.numpyro_model)`` and then ``mcmc.run(key, data={...})``; or, with the data filled in,
+        ``NUTS(model.numpyro_model(data))`` and ``mcmc.run(key)``."""
+        from emfppl.bound import NumpyroModel
+
+        return NumpyroModel(self)
+
+    # ------------------------------------------------------------ looking at it
+
+    def check(self, data: Any = None, sizes: Mapping[str, int] | None = None) -> list[Diagnostic]:
+        """What there is to say about the program (warnings) and, where data are given, everything wrong with them."""
+        found = list(check_text(self.source, self.table))
+        if data is not None or sizes is not None:
+            try:
+                self.bind(data, sizes)
+            except EmfError as error:
+                found += error.diagnostics
+        return found
+
+    def graph(self) -> Drawing:
+        """The program drawn: plates as boxes, observed variables shaded. Shows itself in a notebook; `save` writes SVG, DOT or Mermaid."""
+        from emfppl.drawing import Drawing
+
+        return Drawing(self._graph)
+
+    def info(self) -> dict[str, Any]:
+        """Dims, data, latents and computed variables, as plain data."""
+        from emfppl.info import info
+
+        return info(self._graph)
+
+    def __repr__(self) -> str:
+        about = self.info()
+        counts = ", ".join(f"{len(about[kind])} {kind}" for kind in ("data", "latents", "computed") if about[kind])
+        return f"<emfppl.Model {self.source.name}: {counts or 'empty'}>"
+
+
+def load(path_or_text: str | Path, *, distributions: Iterable[Distribution] = ()) -> Model:
+    """Compile a program, from a file or a text; `distributions` are known to it beside the built-in ones.
+
+    Raises `EmfError` with everything that is wrong with it.
+    """
+    return Model(read_source(path_or_text), _table(distributions))
+
+
+def check(path_or_text: str | Path, *, distributions: Iterable[Distribution] = ()) -> list[Diagnostic]:
+    """All errors and warnings about a program, in source order; never raises `EmfError`."""
+    try:
+        source, table = read_source(path_or_text), _table(distributions)
+    except EmfError as error:
+        return list(error.diagnostics)
+    return list(check_text(source, table))
+
+
+def fit(
+    path_or_model: str | Path | Model,
+    data: Any = None,
+    guide: str = "auto",
+    seed: int = 0,
+    num_draws: int = 1000,
+    progress: bool = True,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    precision: str | None = None,
+    distributions: Iterable[Distribution] = (),
+) -> Posterior:
+    """``load(path_or_model).fit(data, …)`` in one call; see `Model.fit`."""
+    model = path_or_model if isinstance(path_or_model, Model) else load(path_or_model, distributions=distributions)
+    return model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision)
+
+
+def _table(distributions: Iterable[Distribution]) -> Table:
+    rows = tuple(distributions)
+    for row in rows:
+        if not isinstance(row, Distribution):
+            raise arguments.wrong(f"`distributions` holds emfppl.Distribution rows; {row!r} is not one.")
+    return STANDARD.extended(*rows)

@@ -1,0 +1,148 @@
+"""The guide: an approximation to a program's posterior that can be sampled and evaluated.
+
+::
+
+    eps ~ N(0, I) (D,)  ->  backbone  ->  u, laid out as the program's noise  ->  Program.forward(u, gates)  ->  values
+
+    log q(values) = log N(eps) − log |det du/deps| − log |det dvalues/du|
+
+Parameters are one pytree: ``{"backbone": …, "gates": {…}, "params": {…}}``, the last the program's `param` variables in
+unconstrained space. Functions take one draw; callers vmap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emfppl.runtime.gates import Gates
+from emfppl.runtime.guides.backbone import Backbone, Frame, Params
+from emfppl.runtime.program import Program
+
+LOG_2PI = float(np.log(2 * np.pi))
+CENTRE_WIDTH = 0.1  # backbones start narrow, at the prior's centre
+
+
+def log_normal(eps: jax.Array) -> jax.Array:
+    """The log density of standard normal noise, summed."""
+    return -0.5 * jnp.sum(eps**2) - 0.5 * LOG_2PI * eps.size
+
+
+class Guide:
+    """A program, a backbone over its noise, and gates."""
+
+    def __init__(self, program: Program, backbone: Backbone, gates: Gates, name: str):
+        self.program, self.backbone, self.gates, self.name = program, backbone, gates, name
+        self._sizes = [int(np.prod(s, dtype=int)) for s in program.noise_shapes.values()]
+        self._ends = np.cumsum(self._sizes).tolist()
+
+    @property
+    def dim(self) -> int:
+        return sum(self._sizes)
+
+    # ------------------------------------------------------------ layout
+
+    def unravel(self, u: jax.Array) -> dict[str, jax.Array]:
+        """The noise by node key of a flat vector (D,)."""
+        shapes = self.program.noise_shapes.items()
+        ends = zip(self._ends, self._sizes, strict=True)
+        return {k: u[end - n : end].reshape(s) for (k, s), (end, n) in zip(shapes, ends, strict=True)}
+
+    def ravel(self, noise: Mapping[str, jax.Array]) -> jax.Array:
+        """The flat vector (D,) of noise by node key."""
+        parts = [jnp.ravel(noise[k]) for k in self.program.noise_shapes]
+        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+
+    # ------------------------------------------------------------ parameters
+
+    def init(self, seed: int = 0, frame: Frame | None = None) -> Params:
+        """NumPy parameters: the backbone nearest to `frame`, by default narrow at the prior's centre; gates as specified."""
+        rng = np.random.default_rng(seed)
+        backbone = self.backbone.init(frame or self.centre(), rng)
+        return {"backbone": backbone, "gates": self.gates.init(), "params": self.program.param_starts()}
+
+    def centre(self) -> Frame:
+        """Narrow noise at the prior's centre, in the coordinates that the backbone works in."""
+        loc = np.zeros(self.dim)
+        if self.gates.shut and self.dim:
+            loc = np.asarray(self._centre_unconstrained())
+        return Frame(loc, np.full(self.dim, CENTRE_WIDTH))
+
+    def _centre_unconstrained(self) -> jax.Array:
+        @jax.jit
+        def centre(data: Any) -> jax.Array:
+            data = self.with_params(self.program.param_starts(), data)[0]
+            values, _ = self.program.forward(self.unravel(jnp.zeros(self.dim)), None, data)
+            noise, _ = self.program.inverse(values, self.gates.openings({}), data)
+            return self.ravel(noise)
+
+        return centre(self.program.data)
+
+    def with_params(self, params: Mapping[str, Any], data: Any) -> tuple[Any, jax.Array]:
+        """The data with the program's `param` variables set from their unconstrained values."""
+        return self.program.with_params(params, data)
+
+    # ------------------------------------------------------------ the map
+
+    def transform(self, params: Params, eps: jax.Array, data: Any = None) -> tuple[dict[str, jax.Array], jax.Array]:
+        """Values at the noise eps (D,), and log q(values)."""
+        u, log_det = self.backbone.forward_and_log_det(params["backbone"], eps)
+        values, log_det_program = self._values(params, u, data)
+        return values, log_normal(eps) - log_det - log_det_program
+
+    def _values(self, params: Params, u: jax.Array, data: Any) -> tuple[dict[str, jax.Array], jax.Array]:
+        data = self.given(params, data)
+        return self.program.forward(self.unravel(u), self.gates.openings(params["gates"]), data)
+
+    def given(self, params: Params, data: Any = None) -> Any:
+        """The data, the program's own by default, with the `param` variables as they are in params."""
+        return self.program.with_params(params["params"], self.program.data if data is None else data)
+
+    def sample(self, params: Params, key: jax.Array, data: Any = None) -> tuple[dict[str, jax.Array], jax.Array]:
+        """One draw of all latent and computed variables, and its log q."""
+        return self.transform(params, jax.random.normal(key, (self.dim,)), data)
+
+    def log_prob(self, params: Params, values: Mapping[str, jax.Array], data: Any = None) -> jax.Array:
+        """log q at given values of the latents."""
+        openings = self.gates.openings(params["gates"])
+        noise, log_det_program = self.program.inverse(values, openings, self.given(params, data))
+        eps, log_det = self.backbone.inverse_and_log_det(params["backbone"], self.ravel(noise))
+        return log_normal(eps) + log_det + log_det_program
+
+    def log_weight(self, params: Params, eps: jax.Array, data: Any = None) -> jax.Array:
+        """log p(values, data) − log q(values) at the noise eps: its mean is the ELBO."""
+        values, log_q = self.transform(params, eps, data)
+        return self.program.log_density(values, self.given(params, data)) - log_q
+
+    def sticking_log_weight(self, params: Params, eps: jax.Array, data: Any = None) -> jax.Array:
+        """`log_weight` in value, and in gradient without the backbone's score term (Roeder et al. 2017).
+
+        log N(eps) − log det is the density of u under the backbone; its gradient in the backbone's parameters at a fixed u has mean
+        zero and is left out, so that the gradient has no noise where the guide is exact. Gates keep their whole gradient.
+        """
+        if not self.backbone.sticks:
+            return self.log_weight(params, eps, data)
+        held = jax.lax.stop_gradient(params["backbone"])
+        u, log_det = self.backbone.forward_and_log_det(params["backbone"], eps)
+        score = jax.lax.stop_gradient(self.backbone.score(held, eps))
+        log_q_u = jax.lax.stop_gradient(log_normal(eps) - log_det) + score @ (u - jax.lax.stop_gradient(u))
+        values, log_det_program = self._values(params, u, data)
+        return self.program.log_density(values, self.given(params, data)) - log_q_u + log_det_program
+
+    # ------------------------------------------------------------ description
+
+    def num_params(self, params: Params) -> int:
+        """How many numbers are learned."""
+        return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params))
+
+    def describe(self) -> dict[str, Any]:
+        """A JSON-able account, from which `choose_guide.rebuild_guide` builds the same guide."""
+        affine, flow = self.backbone.affine, self.backbone.flow
+        backbone = {"affine": affine.name, "rank": getattr(affine, "rank", None)}
+        if flow:
+            backbone["flow"] = {"layers": flow.layers, "hidden": list(flow.hidden)}
+        return {"name": self.name, "backbone": backbone, "gates": self.gates.describe()}

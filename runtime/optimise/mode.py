@@ -1,0 +1,118 @@
+"""The mode of a smooth density and the curvature there, by Newton steps that survive bad scales and indefinite Hessians.
+
+Each step works in coordinates scaled by the Hessian's diagonal, takes absolute values of the eigenvalues (so that it goes
+uphill even where the density is not concave), and tries step lengths 2, 1, 1/2 … 2⁻¹⁸ at once, keeping the best. Correlations
+of .99999 and scales 1e4 apart are no trouble in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emfppl.runtime.guides.backbone import Frame
+
+LENGTHS = 2.0 ** np.arange(1, -19, -1)
+FLOOR = 1e-9  # of eigenvalues of the scaled Hessian, relative to the largest
+
+
+class _State(NamedTuple):
+    point: jax.Array
+    value: jax.Array
+    gain: jax.Array
+    step: jax.Array
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A mode: `point` (D,), log density `value` there, `hessian` (D, D) of minus the log density; `settled` if the steps ran out of gain."""
+
+    point: np.ndarray
+    value: float
+    hessian: np.ndarray
+    settled: bool
+
+    def frame(self) -> Frame:
+        """The normal approximation: loc the mode, scale the Cholesky factor of the inverse Hessian."""
+        d = _scales(self.hessian)
+        values, vectors = np.linalg.eigh(self.hessian / np.outer(d, d))
+        values = np.maximum(np.abs(values), FLOOR * np.abs(values).max())
+        root = (vectors / np.sqrt(values)) / d[:, None]
+        factor = np.linalg.qr(root.T, mode="r").T
+        return Frame(self.point, factor * np.sign(np.diag(factor))[None, :])
+
+    @property
+    def concave(self) -> bool:
+        """Whether the Hessian is positive definite, that is the point a proper mode."""
+        d = _scales(self.hessian)
+        return bool(np.linalg.eigvalsh(self.hessian / np.outer(d, d)).min() > FLOOR)
+
+    @property
+    def log_evidence(self) -> float:
+        """Laplace's approximation: log density + D/2 log 2π − ½ log |H|."""
+        scale = np.diag(self.frame().scale)
+        return self.value + 0.5 * len(scale) * float(np.log(2 * np.pi)) + float(np.sum(np.log(scale)))
+
+
+def _scales(hessian: Any) -> Any:
+    """Square roots of the absolute diagonal, zeros replaced by the largest (or one)."""
+    xp = np if isinstance(hessian, np.ndarray) else jnp
+    d = xp.sqrt(xp.abs(xp.diagonal(hessian)))
+    top = xp.max(d)
+    return xp.where(d > 1e-12 * top, d, xp.where(top > 0, top, 1.0))
+
+
+def _direction(gradient: jax.Array, hessian: jax.Array) -> jax.Array:
+    """The uphill Newton direction for a gradient of the log density and the Hessian of minus it."""
+    d = _scales(hessian)
+    values, vectors = jnp.linalg.eigh(hessian / jnp.outer(d, d))
+    values = jnp.maximum(jnp.abs(values), FLOOR * jnp.max(jnp.abs(values)) + 1e-300)
+    return (vectors @ ((vectors.T @ (gradient / d)) / values)) / d
+
+
+def newton(log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarray, data: Any, steps: int) -> dict[str, jax.Array]:
+    """Climb from each start (K, D); arrays over K: point, value, hessian, gain (of the last step). To be jitted."""
+    lengths = jnp.asarray(LENGTHS)
+
+    def curvature(x: jax.Array) -> jax.Array:
+        return -jax.jacfwd(jax.grad(log_density))(x, data)
+
+    def climb(state: _State) -> _State:
+        direction = _direction(jax.grad(log_density)(state.point, data), curvature(state.point))
+        points = state.point + lengths[:, None] * direction
+        values = jax.vmap(log_density, (0, None))(points, data)
+        values = jnp.where(jnp.isfinite(values), values, -jnp.inf)
+        best = jnp.argmax(values)
+        better = values[best] > state.value
+        point = jnp.where(better, points[best], state.point)
+        value = jnp.where(better, values[best], state.value)
+        return _State(point, value, value - state.value, state.step + 1)
+
+    def climbing(state: _State) -> jax.Array:
+        small = 1e-3 * jnp.finfo(state.value.dtype).eps ** 0.5
+        return (state.step < steps) & ((state.gain > small) | (state.step < 2))
+
+    def run(x: jax.Array) -> dict[str, jax.Array]:
+        value = log_density(x, data)
+        start = _State(x, jnp.where(jnp.isfinite(value), value, -jnp.inf), jnp.asarray(jnp.inf, value.dtype), jnp.asarray(0))
+        end = jax.lax.while_loop(climbing, climb, start)
+        return {"point": end.point, "value": end.value, "gain": end.gain, "hessian": curvature(end.point)}
+
+    return jax.vmap(run)(jnp.asarray(starts))
+
+
+def find_mode(log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarray, data: Any, steps: int = 200) -> Mode | None:
+    """The best mode over several starts by Laplace's evidence; None if the density is finite at none of them."""
+    found = jax.device_get(jax.jit(newton, static_argnums=(0, 3))(log_density, starts, data, steps))
+    modes = []
+    for point, value, gain, hessian in zip(found["point"], found["value"], found["gain"], found["hessian"], strict=True):
+        if np.isfinite(value) and np.all(np.isfinite(hessian)):
+            settled = bool(gain <= 1e-3)
+            hessian = np.asarray(hessian, np.float64)
+            modes.append(Mode(np.asarray(point, np.float64), float(value), (hessian + hessian.T) / 2, settled))
+    return max(modes, key=lambda m: (m.concave and m.settled, m.log_evidence), default=None)

@@ -1,0 +1,148 @@
+"""Laws 1 to 4 of whole generated programs, against the oracle (element by element, SciPy) and against autodiff."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from oracle import Oracle
+from strategies import Generated, programs
+
+from emfppl.compiler.ast_to_checked import check
+from emfppl.compiler.checked_to_graph import build
+from emfppl.compiler.graph import Graph, Role
+from emfppl.compiler.passes import PASSES
+from emfppl.compiler.pipeline import compile_text
+from emfppl.grammar.source import SourceText
+from emfppl.grammar.text_to_ast import parse
+from emfppl.runtime.bind import bind
+from emfppl.runtime.precision import precision
+from emfppl.runtime.program import Program
+
+few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+
+
+def checked_of(g: Generated):
+    source = SourceText(g.text)
+    program, problems = parse(source)
+    checked, more = check(program, source)
+    errors = [d for d in (*problems, *more) if d.is_error]
+    assert not errors, "\n".join(map(str, errors))
+    return checked
+
+
+def program_of(graph: Graph, g: Generated) -> Program:
+    return Program(bind(graph, g.data))
+
+
+def whole_graph(g: Generated) -> Graph:
+    """The compiled graph with every latent in the guide, so that the laws see each."""
+    return replace(compile_text(SourceText(g.text)), barren=frozenset())
+
+
+def noise_of(program: Program, seed: int = 0, scale: float = 0.7) -> dict[str, jax.Array]:
+    rng = np.random.default_rng(seed)
+    return {k: jnp.asarray(scale * rng.normal(size=s)) for k, s in program.noise_shapes.items()}
+
+
+def latents_of(graph: Graph, values: dict) -> dict[str, np.ndarray]:
+    return {v.name: np.asarray(values[v.name]) for v in graph.of_role(Role.LATENT)}
+
+
+def log_normal(noise: dict) -> float:
+    return sum(float(jnp.sum(-0.5 * u**2 - 0.5 * jnp.log(2 * jnp.pi))) for u in noise.values())
+
+
+def free_coordinates(graph: Graph, values: dict) -> jax.Array:
+    """The coordinates that a density is taken in: a simplex without its last entry, a Cholesky factor below its diagonal."""
+    parts = []
+    for node in graph.nodes:
+        if getattr(node, "observed", True):
+            continue
+        x = values[node.target.name]
+        match getattr(node.support, "name", ""):
+            case "simplex":
+                x = x[..., :-1]
+            case "corr_cholesky":
+                x = x[..., *np.tril_indices(x.shape[-1], -1)]
+        if all(part is not x and node.target.name != name for name, part in parts):
+            parts.append((node.target.name, x))
+    return jnp.concatenate([jnp.ravel(x) for _, x in parts])
+
+
+@few
+@given(programs(observed=False))
+def test_laws_1_and_2_the_map_is_the_prior(g: Generated):
+    with precision("float64"):
+        graph = whole_graph(g)
+        program = program_of(graph, g)
+        noise = noise_of(program)
+        values, log_det = program.forward(noise)
+        back, log_det_back = program.inverse(latents_of(graph, values))
+        for key, u in noise.items():
+            np.testing.assert_allclose(back[key], u, rtol=1e-7, atol=1e-8, err_msg=key)
+        assert float(log_det_back) == pytest.approx(-float(log_det), rel=1e-9, abs=1e-7)
+        exact = Oracle(checked_of(g), g.sizes, g.data).log_joint(latents_of(graph, values))
+        assert log_normal(noise) - float(log_det) == pytest.approx(exact, rel=1e-8, abs=1e-7)
+        assert float(program.log_density(latents_of(graph, values))) == pytest.approx(exact, rel=1e-8, abs=1e-7)
+
+
+@few
+@given(programs(observed=False, statements=3))
+def test_law_1_log_determinant_is_autodiffs(g: Generated):
+    with precision("float64"):
+        graph = whole_graph(g)
+        program = program_of(graph, g)
+        noise = noise_of(program, 1)
+        gates = {k: jnp.full(s, 0.6) for k, s in program.noise_shapes.items()}
+        flat, unflatten = jax.flatten_util.ravel_pytree(noise)
+        for opening in (None, gates):
+            f = lambda u, o=opening: free_coordinates(graph, program.forward(unflatten(u), o)[0])  # noqa: E731
+            jacobian = jax.jacfwd(f)(flat)
+            sign, log_det = np.linalg.slogdet(np.asarray(jacobian))
+            assert sign != 0
+            assert float(program.forward(noise, opening)[1]) == pytest.approx(log_det, rel=1e-7, abs=1e-7)
+
+
+@few
+@given(programs(observed=False))
+def test_law_3_gates(g: Generated):
+    with precision("float64"):
+        graph = whole_graph(g)
+        program = program_of(graph, g)
+        noise = noise_of(program, 2)
+        prior, prior_det = program.forward(noise)
+        opened, open_det = program.forward(noise, {k: jnp.ones(s) for k, s in program.noise_shapes.items()})
+        for name in latents_of(graph, prior):
+            np.testing.assert_allclose(opened[name], prior[name], rtol=1e-9, atol=1e-9)
+        assert float(open_det) == pytest.approx(float(prior_det), rel=1e-9, abs=1e-9)
+        shut, _ = program.forward(noise, {k: jnp.zeros(s) for k, s in program.noise_shapes.items()})
+        for key, u in noise.items():  # where the support is the real line the identity is plain to see
+            variable = graph.variable(key) if "[" not in key else None
+            nodes = graph.defining(key) if variable else ()
+            if len(nodes) == 1 and getattr(nodes[0].support, "lower", 0) is None and nodes[0].support.upper is None:
+                np.testing.assert_allclose(np.ravel(shut[key]), np.ravel(u), rtol=1e-12, atol=1e-12)
+        half = {k: jnp.full(s, 0.35) for k, s in program.noise_shapes.items()}
+        values, log_det = program.forward(noise, half)
+        back, back_det = program.inverse(latents_of(graph, values), half)
+        for key, u in noise.items():
+            np.testing.assert_allclose(back[key], u, rtol=1e-6, atol=1e-7, err_msg=key)
+        assert float(back_det) == pytest.approx(-float(log_det), rel=1e-7, abs=1e-6)
+
+
+@few
+@given(programs(observed=True))
+def test_law_4_no_pass_changes_the_joint(g: Generated):
+    with precision("float64"):
+        checked = checked_of(g)
+        graph = build(checked)
+        whole = whole_graph(g)
+        values = latents_of(whole, program_of(whole, g).forward(noise_of(program_of(whole, g), 3))[0])
+        exact = Oracle(checked, g.sizes, {k: np.asarray(v) for k, v in g.data.items()}).log_joint(values)
+        for rewrite in PASSES:
+            graph = rewrite(graph)
+            assert float(program_of(graph, g).log_density(values)) == pytest.approx(exact, rel=1e-8, abs=1e-7), rewrite
