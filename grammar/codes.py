@@ -1,8 +1,8 @@
 """The table of codes, one row a kind of diagnostic; `docs/errors.md` is generated from it.
 
-Blocks: E01 text and syntax, E02 names, E03 dims and shapes, E04 types, E05 distributions and supports, E06 loops and recurrences,
-E07 functions, params and guide blocks, E08 what the compiler can't do with a legal program, E10 data, E11 fitting, E12 files,
-W01 lint.
+Blocks: E01 text and syntax, E02 names, E03 dims and shapes, E04 types, E05 distributions and supports,
+E06 loops and recurrences, E07 functions, params and guide blocks, E08 what the compiler can't do with a legal
+program, E10 data, E11 fitting, E12 files, E13 arguments of calls, W01 lint.
 """
 
 from __future__ import annotations
@@ -285,6 +285,28 @@ CODES: tuple[Code, ...] = (
     # -- E10 data
     # -- E11 fitting
     # -- E12 files
+    Code("E1201", "a file that does not exist", "No program or data file has this name."),
+    Code(
+        "E1202",
+        "a file that can't be read",
+        "It is a folder, not a text in UTF-8, or reading is not permitted.",
+    ),
+    Code(
+        "E1203",
+        "a file that can't be written",
+        "The folder does not exist or writing is not permitted. `emf fit` looks before it fits.",
+    ),
+    # -- E13 arguments of calls
+    Code(
+        "E1301",
+        "something that is no program",
+        "A program is given as a path, the name of a file that ends in .emf, or a text of its own.",
+    ),
+    Code(
+        "E1302",
+        "an argument that a call can't take",
+        "An argument of a Python call or of a command has the wrong type or is out of range.",
+    ),
     # -- W01 lint
     Code("W0101", "an unused dim", "A dim is declared and not used."),
     Code("W0102", "unused data", "Data are declared and not used."),
