@@ -283,6 +283,70 @@ CODES: tuple[Code, ...] = (
         "This version needs all pieces of a variable to be drawn with `~`, or all to be set with `=`.",
     ),
     # -- E10 data
+    Code("E1001", "data that are missing", "Data without a default that the program needs were not given."),
+    Code(
+        "E1002",
+        "a name that the program does not know",
+        "A key of the data, or a dim named in `sizes`, is not declared in the program.",
+    ),
+    Code(
+        "E1003",
+        "data with the wrong number of dims",
+        "Data have as many axes as their declaration has dims: `y[school]` is a list, `X[obs, feature]` a table.",
+    ),
+    Code(
+        "E1004",
+        "sizes that disagree",
+        "Two data over the same dim have different lengths, or the file, `sizes` or labels say something else.",
+    ),
+    Code(
+        "E1005",
+        "a dim whose size nobody gives",
+        "No data run over the dim. Its size is given in the program, or as `sizes={\"time\": 30}`.",
+    ),
+    Code(
+        "E1006",
+        "data of the wrong kind",
+        "Text or dates where numbers are declared, fractions where whole numbers are, or what is no array at all.",
+    ),
+    Code("E1007", "a value outside its type", "A value that the declared type excludes, such as a negative count."),
+    Code(
+        "E1008",
+        "an index outside its dim",
+        "Index data are positions from 0 to one less than the size of their dim, or labels.",
+    ),
+    Code(
+        "E1009",
+        "a missing or infinite value",
+        "NaN, None, a masked or an infinite entry. Missing ones are allowed where the type has a `?`.",
+    ),
+    Code("E1010", "ragged data", "Lists inside a list that differ in length, or numbers beside lists."),
+    Code("E1011", "empty data", "A dim holds at least one element."),
+    Code(
+        "E1012",
+        "data that break their structure",
+        "A simplex sums to 1, an ordered vector increases, a covariance matrix is symmetric and positive definite.",
+    ),
+    Code(
+        "E1013",
+        "labels that disagree",
+        "A label that its dim does not have, one that stands there twice, or two data labelled differently.",
+    ),
+    Code(
+        "E1014",
+        "data that their distribution can't give",
+        "An observed value to which its distribution gives no density, such as 2 for a Bernoulli.",
+    ),
+    Code(
+        "E1015",
+        "data in a form that is not known",
+        "Data are a dict, a pandas or polars frame, an xarray Dataset, or the path of a file of these.",
+    ),
+    Code(
+        "E1016",
+        "a table whose rows are no one dim",
+        "The columns of a frame or a CSV or Parquet file are data over one dim, that of its rows.",
+    ),
     # -- E11 fitting
     # -- E12 files
     Code("E1201", "a file that does not exist", "No program or data file has this name."),
@@ -296,6 +360,13 @@ CODES: tuple[Code, ...] = (
         "a file that can't be written",
         "The folder does not exist or writing is not permitted. `emf fit` looks before it fits.",
     ),
+    Code(
+        "E1204",
+        "a data file of an unknown kind",
+        "Data are read from .json, .npz, .csv and .parquet files; the ending says which.",
+    ),
+    Code("E1205", "a data file with something else in it", "Its content is not what its ending says, or no data."),
+    Code("E1206", "a package that is not installed", "Some kinds of files need a package of their own."),
     # -- E13 arguments of calls
     Code(
         "E1301",
