@@ -292,12 +292,12 @@ CODES: tuple[Code, ...] = (
     Code(
         "E1003",
         "data with the wrong number of dims",
-        "Data have as many axes as their declaration has dims: `y[school]` is a list, `X[obs, feature]` a table.",
+        "Data have as many axes as their declaration has dims: a list for `y[school]`.",
     ),
     Code(
         "E1004",
         "sizes that disagree",
-        "Two data over the same dim have different lengths, or the file, `sizes` or labels say something else.",
+        "Two data over one dim have different lengths, or the file, `sizes` or labels say otherwise.",
     ),
     Code(
         "E1005",
@@ -307,9 +307,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "E1006",
         "data of the wrong kind",
-        "Text or dates where numbers are declared, fractions where whole numbers are, or what is no array at all.",
+        "Text or dates in place of numbers, fractions in place of whole numbers, or no array at all.",
     ),
-    Code("E1007", "a value outside its type", "A value that the declared type excludes, such as a negative count."),
+    Code("E1007", "a value outside its type", "A value that the declared type excludes: a negative count."),
     Code(
         "E1008",
         "an index outside its dim",
@@ -325,7 +325,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E1012",
         "data that break their structure",
-        "A simplex sums to 1, an ordered vector increases, a covariance matrix is symmetric and positive definite.",
+        "A simplex sums to 1, an ordered vector increases, a covariance matrix is positive definite.",
     ),
     Code(
         "E1013",
@@ -365,7 +365,7 @@ CODES: tuple[Code, ...] = (
         "a data file of an unknown kind",
         "Data are read from .json, .npz, .csv and .parquet files; the ending says which.",
     ),
-    Code("E1205", "a data file with something else in it", "Its content is not what its ending says, or no data."),
+    Code("E1205", "a data file with something else in it", "Its content is not what its ending says."),
     Code("E1206", "a package that is not installed", "Some kinds of files need a package of their own."),
     # -- E13 arguments of calls
     Code(
