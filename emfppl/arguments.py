@@ -6,19 +6,23 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from emfppl.compiler.ast_to_checked.context import listed, near
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 
 
 def whole(name: str, value: Any, least: int) -> int:
     """`value` as an int of at least `least`; raises `EmfError` E1302."""
+    hint = f"write {name}={max(least, 1)}, for instance"
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
     if number is None:
-        raise wrong(f"`{name}` is a whole number; {value!r} is not.", f"write {name}={max(least, 1)}, for instance")
+        raise wrong(f"`{name}` is a whole number; {value!r} is not.", hint)
     if number < least:
-        raise wrong(f"`{name}` is at least {least}; {number} is less.", f"write {name}={max(least, 1)} or more")
+        raise wrong(f"`{name}` is at least {least}; {number} is less.", hint)
     return number
 
 
@@ -35,8 +39,50 @@ def precision_of(value: Any) -> str | None:
     """``"float32"``, ``"float64"`` or None."""
     if value in (None, "float32", "float64"):
         return value
-    raise wrong(f"`precision` is \"float32\", \"float64\" or None; {value!r} is none of these.", "leave it out for the default")
+    message = f'`precision` is "float32", "float64" or None; {value!r} is none of these.'
+    raise wrong(message, "leave it out for the default")
+
+
+def guide_name(value: Any) -> str:
+    """The name of a guide; which names there are is for the fit to say."""
+    if isinstance(value, str):
+        return value
+    raise wrong(f"`guide` is a name; {value!r} is not.", 'write guide="auto"')
+
+
+def arrays(what: str, given: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """One array for each name in `shapes`, of that shape (a scalar broadcasts); raises `EmfError` with all
+    that is missing, unknown or of another shape. Names of further variables of the program are fine."""
+    if not isinstance(given, Mapping):
+        raise wrong(f"{what} are a dict of arrays by name; this is a {type(given).__name__}.")
+    found: list[Diagnostic] = []
+    missing = [name for name in shapes if name not in given]
+    if missing:
+        found.append(Diagnostic("E1302", f"{what} lack {listed(f'`{m}`' for m in missing)}."))
+    for name in given:
+        if name not in shapes:
+            hint = near(str(name), shapes) or f"there are {listed(shapes)}"
+            found.append(Diagnostic("E1302", f"{what} hold `{name}`, which is not one of them.", hint=hint))
+    out = {k: _array(what, k, given[k], s, found) for k, s in shapes.items() if k in given}
+    if found:
+        raise EmfError(found)
+    return {k: v for k, v in out.items() if v is not None}
+
+
+def _array(
+    what: str, name: str, value: Any, shape: tuple[int, ...], found: list[Diagnostic]
+) -> np.ndarray | None:
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        found.append(Diagnostic("E1302", f"{what}: `{name}` is not an array of numbers."))
+        return None
+    if array.shape == shape or array.shape == ():
+        return np.broadcast_to(array, shape)
+    found.append(Diagnostic("E1302", f"{what}: `{name}` has shape {array.shape}; it should be {shape}."))
+    return None
 
 
 def wrong(message: str, hint: str = "") -> EmfError:
+    """An `EmfError` about an argument of a call."""
     return EmfError([Diagnostic("E1302", message, hint=hint)])

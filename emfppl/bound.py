@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from emfppl import arguments
+from emfppl.compiler.graph import RandomNode
 from emfppl.runtime.bind import bind
 from emfppl.runtime.graph_to_model import numpyro_model
 from emfppl.runtime.precision import precision
@@ -23,11 +24,15 @@ Values = Mapping[str, Any]
 
 
 class Bound:
-    """What `Model.bind` gives. All methods take and give one draw: plain arrays by name, in declared dim order."""
+    """What `Model.bind` gives. Methods take and give one draw: plain arrays by name, in declared dim order."""
 
-    def __init__(self, model: Model, data: Any, sizes: Mapping[str, int] | None, precision: str | None = None):
+    def __init__(
+        self, model: Model, data: Any, sizes: Mapping[str, int] | None = None, precision: str | None = None
+    ):
         self.model = model
         self.precision = precision
+        self._data = data
+        self._sizes = sizes
         self.program = Program(bind(model._graph, data, sizes), model.table)
         self._functions: dict[str, Callable] = {}
 
@@ -36,24 +41,41 @@ class Bound:
         """The size of every dim."""
         return dict(self.program.binding.sizes)
 
+    @property
+    def latent_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every latent that observations inform: what `log_joint` and `to_noise` take."""
+        graph, sizes = self.program.graph, self.program.binding.sizes
+        drawn = {n.target.name: None for n in graph.nodes if isinstance(n, RandomNode) and not n.observed}
+        names = [name for name in drawn if name not in graph.barren]
+        return {n: tuple(sizes[d.rstrip("'")] for d in graph.variable(n).dims) for n in names}
+
+    @property
+    def noise_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of the noise of every node: what `from_noise` takes."""
+        return dict(self.program.noise_shapes)
+
     # ------------------------------------------------------------ the bijection and the density
 
     def log_joint(self, values: Values) -> float:
         """log p(data, values), `values` holding every latent."""
-        return float(self._compiled("log_density")(_arrays(values)))
+        return float(self._compiled("log_density")(self._latents(values)))
 
     def from_noise(self, noise: Values) -> dict[str, np.ndarray]:
-        """Latent and computed variables from standard normal noise (shapes: `noise_shapes`); distributed as the prior."""
-        return _numpy(self._compiled("forward")(_arrays(noise))[0])
+        """Latent and computed variables from standard normal noise: they are distributed as the prior."""
+        given = arguments.arrays("The noise", noise, self.noise_shapes)
+        return _numpy(self._compiled("forward")(given)[0])
 
     def to_noise(self, values: Values) -> dict[str, np.ndarray]:
         """The noise that `from_noise` takes to `values`."""
-        return _numpy(self._compiled("inverse")(_arrays(values))[0])
+        return _numpy(self._compiled("inverse")(self._latents(values))[0])
 
-    @property
-    def noise_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of the noise of every node."""
-        return dict(self.program.noise_shapes)
+    def _latents(self, values: Values) -> dict[str, np.ndarray]:
+        """The latents among `values`; computed variables, as `from_noise` gives them, are left out."""
+        known = {v.name for v in self.program.graph.variables}
+        latent = self.latent_shapes
+        if isinstance(values, Mapping):
+            values = {k: v for k, v in values.items() if k in latent or k not in known}
+        return arguments.arrays("The values", values, latent)
 
     def _compiled(self, name: str) -> Callable:
         def call(argument: Values) -> Any:
@@ -67,7 +89,7 @@ class Bound:
             self._functions[name] = jax.jit(getattr(self.program, name))
         return self._functions[name]
 
-    # ------------------------------------------------------------ draws
+    # ------------------------------------------------------------ draws and the posterior
 
     def sample_prior(self, num_draws: int = 1000, seed: int = 0) -> dict[str, np.ndarray]:
         """Draws of every latent, computed and observed variable, leading axis draws."""
@@ -76,13 +98,25 @@ class Bound:
             keys = jax.random.split(jax.random.key(seed), num_draws)
             return _numpy(jax.jit(jax.vmap(self.program.simulate))(keys))
 
-    def fit(self, guide: str = "auto", seed: int = 0, num_draws: int = 1000, progress: bool = True) -> Posterior:
+    def fit(
+        self, guide: str = "auto", seed: int = 0, num_draws: int = 1000, progress: bool = True
+    ) -> Posterior:
         """The posterior; see `Model.fit`."""
         from emfppl.runtime.fit import fit_program
         from emfppl.runtime.posterior import Posterior
 
-        result = fit_program(self.program, guide=guide, seed=seed, precision=self.precision, progress=progress)
+        seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        self.need_observed()
+        result = fit_program(
+            self.program, guide=arguments.guide_name(guide), seed=seed, precision=self.precision,
+            progress=progress,
+        )  # fmt: skip
         return Posterior(self.program, result, num_draws, seed)
+
+    def need_observed(self) -> None:
+        """Raise `EmfError` if an observed variable has no data."""
+        if self.program.binding.absent:
+            bind(self.model._graph, self._data, self._sizes, observed="required")
 
     @cached_property
     def numpyro_model(self) -> Callable[[], None]:
@@ -93,8 +127,9 @@ class Bound:
 class NumpyroModel:
     """A NumPyro model that takes its data when it runs.
 
-    As a model: ``NUTS(m)``, then ``mcmc.run(key, data={...})``, or each data variable as an argument of its own, ``mcmc.run(key, y=…,
-    sigma=…)``. Called outside of any inference, ``m(data)`` gives the model with the data filled in.
+    As a model: ``NUTS(m)``, then ``mcmc.run(key, data={...})``, or each data variable as an argument of its
+    own, ``mcmc.run(key, y=…, sigma=…)``. Called outside of any inference, ``m(data)`` gives the model with
+    the data filled in.
     """
 
     def __init__(self, model: Model):
@@ -109,8 +144,9 @@ class NumpyroModel:
 
     def _filled(self, data: Any, sizes: Mapping[str, int] | None) -> Callable[[], None]:
         if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(data)):
+            message = "The data must be known when the model is traced; here they are arguments of jit."
             hint = "use model.numpyro_model(data), which has them filled in, and no arguments later"
-            raise arguments.wrong("The data must be known when the model is traced; here they are arguments of jit.", hint)
+            raise arguments.wrong(message, hint)
         return self.model.bind(data, sizes).numpyro_model
 
 
@@ -118,12 +154,8 @@ def _merged(data: Any, named: dict[str, Any]) -> Any:
     if not named:
         return data
     if data is not None and not isinstance(data, Mapping):
-        raise arguments.wrong("Data given by name go together with a dict only.", "put all of them in one dict")
+        raise arguments.wrong("Data given by name go together with a dict only.", "put all into one dict")
     return {**(data or {}), **named}
-
-
-def _arrays(values: Values) -> dict[str, np.ndarray]:
-    return {k: np.asarray(v) for k, v in values.items()}
 
 
 def _numpy(values: Values) -> dict[str, np.ndarray]:

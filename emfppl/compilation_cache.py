@@ -37,7 +37,8 @@ def _cpu() -> str:
     """A short hash of what the CPU can do."""
     try:
         text = Path("/proc/cpuinfo").read_text()
-        kind = "".join(sorted({line for line in text.splitlines() if line.startswith(("model name", "flags", "Features"))}))
+        told = ("model name", "flags", "Features")
+        kind = "".join(sorted({line for line in text.splitlines() if line.startswith(told)}))
     except OSError:
         kind = platform.processor()
     return hashlib.sha256(f"{platform.machine()} {kind}".encode()).hexdigest()[:12]

@@ -2,43 +2,172 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from emfppl.compiler.graph import Graph, RandomNode, Role, Variable
+from emfppl.compiler.expressions import Expr, Ref, walk
+from emfppl.compiler.graph import (
+    DomainAxis,
+    FactorNode,
+    GateSpec,
+    Graph,
+    Integers,
+    Interval,
+    Node,
+    RandomNode,
+    Role,
+    Structured,
+    Support,
+    Variable,
+    node_exprs,
+)
+from emfppl.compiler.supports import const_bound
 from emfppl.grammar.source import Span
 
+Facts = dict[str, Any]
 
-def info(graph: Graph) -> dict[str, Any]:
-    """Dims, data, params, latents and computed variables; every entry a dict that JSON can hold."""
+
+def info(graph: Graph) -> Facts:
+    """Dims, data, params, latents, computed variables and loops; every entry a dict that JSON can hold."""
     return {
         "dims": [{"name": d.name, "size": None if d.size is None else str(d.size)} for d in graph.dims],
-        "data": [_data(v) for v in graph.of_role(Role.DATA, Role.OBSERVED)],
-        "params": [_named(v) for v in graph.of_role(Role.PARAM)],
+        "data": [_data(graph, v) for v in graph.of_role(Role.DATA, Role.OBSERVED)],
+        "params": [{**_named(v), "type": v.type_text} for v in graph.of_role(Role.PARAM)],
         "latents": [_latent(graph, v) for v in graph.of_role(Role.LATENT)],
-        "computed": [_named(v) for v in graph.of_role(Role.COMPUTED) if not v.local],
+        "computed": [
+            {**_named(v), "parents": _parents(graph, v)} for v in graph.of_role(Role.COMPUTED) if not v.local
+        ],
+        "factors": sum(isinstance(n, FactorNode) for n in graph.nodes),
+        "loops": _loops(graph),
+        "guide": _guide(graph),
     }
 
 
-def _named(variable: Variable) -> dict[str, Any]:
+def _named(variable: Variable) -> Facts:
     return {"name": variable.name, "dims": list(variable.dims)}
 
 
-def _data(variable: Variable) -> dict[str, Any]:
+def _data(graph: Graph, variable: Variable) -> Facts:
     facts = {
         "type": variable.type_text,
         "observed": variable.role is Role.OBSERVED,
         "has_default": variable.default is not None,
     }
-    return {**_named(variable), **facts}
+    seen = {"distribution": _drawn(graph, variable), "parents": _parents(graph, variable)}
+    return {**_named(variable), **facts, **(seen if variable.role is Role.OBSERVED else {})}
 
 
-def _latent(graph: Graph, variable: Variable) -> dict[str, Any]:
+def _latent(graph: Graph, variable: Variable) -> Facts:
     nodes = [n for n in graph.defining(variable.name) if isinstance(n, RandomNode)]
-    facts = {
-        "distribution": [_text(graph, n.dist.span) for n in nodes],
+    return {
+        **_named(variable),
+        "distribution": _drawn(graph, variable),
+        "support": list(dict.fromkeys(support_text(graph, n.support) for n in nodes)),
+        "parents": _parents(graph, variable),
+        "gate": _gate(graph, variable.name),
         "in_guide": variable.name not in graph.barren,
     }
-    return {**_named(variable), **facts}
+
+
+def _drawn(graph: Graph, variable: Variable) -> list[str]:
+    """The distributions as written, one a statement."""
+    return [_text(graph, n.dist.span) for n in graph.defining(variable.name) if isinstance(n, RandomNode)]
+
+
+def _parents(graph: Graph, variable: Variable) -> list[str]:
+    """The variables that its definitions use, helpers of loops replaced by what they use."""
+    found: dict[str, None] = {}
+    for node in graph.defining(variable.name):
+        for name in _used(graph, node, frozenset()):
+            found.setdefault(name)
+    return list(found)
+
+
+def _used(graph: Graph, node: Node, seen: frozenset[str]) -> Iterable[str]:
+    for name in _refs(node_exprs(node)):
+        variable = next((v for v in graph.variables if v.name == name), None)
+        if variable is None or name in seen:
+            continue
+        if not variable.local:
+            yield name
+            continue
+        for inner in graph.defining(name):
+            yield from _used(graph, inner, seen | {name})
+
+
+def _refs(exprs: Iterable[Expr]) -> Iterable[str]:
+    return (e.name for root in exprs for e in walk(root) if isinstance(e, Ref))
+
+
+def _gate(graph: Graph, name: str) -> Facts | None:
+    """How the guide block lays out the gate of a latent; None where it leaves that to the fit."""
+    specs = dict(graph.guide.gates)
+    spec: GateSpec | None = specs.get(name) or specs.get("all")
+    if spec is None:
+        return None
+    return {"mode": spec.mode, **({} if spec.mode == "off" else {"init": spec.init})}
+
+
+def _guide(graph: Graph) -> str | None:
+    """The backbone that the guide block names."""
+    return graph.guide.backbone[0] if graph.guide.backbone else None
+
+
+# ---------------------------------------------------------------- loops
+
+
+def _loops(graph: Graph) -> list[Facts]:
+    """Every loop and, for each variable set in it, whether it is vectorised or scanned."""
+    found: dict[tuple[str, str], Facts] = {}
+    dims = {d.name for d in graph.dims}
+    for node in graph.nodes:
+        for axis in node.domain:
+            if axis.label.rstrip("'") in dims:
+                continue
+            head = f"{axis.label} in {_range(axis)}"
+            facts = found.setdefault(
+                (axis.label, head), {"loop": head, "dim": axis.dim, "vectorised": [], "scanned": []}
+            )
+            mine = facts["scanned" if axis.carried else "vectorised"]
+            name = "factor" if isinstance(node, FactorNode) else node.target.name.partition("@")[0]
+            if name not in mine:
+                mine.append(name)
+    return list(found.values())
+
+
+def _range(axis: DomainAxis) -> str:
+    upper = "" if str(axis.upper) == axis.dim else str(axis.upper)
+    lower = "" if axis.lower.value == 0 else str(axis.lower)
+    return axis.dim if not lower and not upper else f"{axis.dim}[{lower}:{upper}]"
+
+
+# ---------------------------------------------------------------- texts
+
+
+def support_text(graph: Graph, support: Support) -> str:
+    """``real``, ``positive``, ``real(0, cap)``, ``simplex``."""
+    if isinstance(support, Structured):
+        return {"real_vector": "real vector"}.get(support.name, support.name)
+    kind = "int" if isinstance(support, Integers) else "real"
+    lower, upper = (_bound(graph, b) for b in (support.lower, support.upper))
+    named = {
+        ("real", "0", ""): "nonnegative",
+        ("real", "0", "1"): "unit",
+        ("int", "0", ""): "count",
+        ("int", "0", "1"): "0 or 1",
+    }
+    if isinstance(support, Interval) and support.open_lower and (lower, upper) == ("0", ""):
+        return "positive"
+    if not lower and not upper:
+        return kind
+    return named.get((kind, lower, upper)) or f"{kind}({lower or '-inf'}, {upper or 'inf'})"
+
+
+def _bound(graph: Graph, bound: Expr | None) -> str:
+    if bound is None:
+        return ""
+    number = const_bound(bound, 0.0)
+    return f"{number:g}" if number is not None else _text(graph, bound.span) or "…"
 
 
 def _text(graph: Graph, span: Span) -> str:
@@ -46,25 +175,46 @@ def _text(graph: Graph, span: Span) -> str:
     return " ".join(graph.source.text[span.start : span.end].split()) if graph.source else ""
 
 
-def info_text(about: dict[str, Any]) -> str:
+def info_text(about: Facts) -> str:
     """`info` for people, a line an entry."""
     rows = [("dim", d["name"], "" if d["size"] is None else f"= {d['size']}") for d in about["dims"]]
     rows += [("data", _head(d), _data_note(d)) for d in about["data"]]
-    rows += [("param", _head(d), "") for d in about["params"]]
+    rows += [("param", _head(d), d["type"]) for d in about["params"]]
     rows += [("latent", _head(d), _latent_note(d)) for d in about["latents"]]
-    rows += [("computed", _head(d), "") for d in about["computed"]]
+    rows += [("computed", _head(d), _from(d)) for d in about["computed"]]
+    rows += [("factor", "", f"{about['factors']} in all")] * bool(about["factors"])
+    rows += [("loop", d["loop"], _loop_note(d)) for d in about["loops"]]
+    rows += [("guide", about["guide"] or "", "")] * bool(about["guide"])
     width = max((len(name) for _, name, _ in rows), default=0)
     return "\n".join(f"{kind:8}  {name:{width}}  {note}".rstrip() for kind, name, note in rows)
 
 
-def _head(entry: dict[str, Any]) -> str:
+def _head(entry: Facts) -> str:
     return entry["name"] + (f"[{', '.join(entry['dims'])}]" if entry["dims"] else "")
 
 
-def _data_note(entry: dict[str, Any]) -> str:
-    notes = [entry["type"], "observed" * entry["observed"], "may be left out" * entry["has_default"]]
+def _from(entry: Facts) -> str:
+    return f"from {', '.join(entry['parents'])}" if entry["parents"] else ""
+
+
+def _data_note(entry: Facts) -> str:
+    drawn = "observed ~ " + "; ".join(entry["distribution"]) if entry["observed"] else ""
+    notes = [entry["type"], drawn, "may be left out" * entry["has_default"]]
     return ", ".join(n for n in notes if n)
 
 
-def _latent_note(entry: dict[str, Any]) -> str:
-    return "~ " + "; ".join(entry["distribution"]) + ("" if entry["in_guide"] else "  (nothing observed below it: drawn forward)")
+def _latent_note(entry: Facts) -> str:
+    gate = entry["gate"]
+    notes = [
+        "~ " + "; ".join(entry["distribution"]),
+        f"({', '.join(entry['support'])})",
+        _from(entry),
+        f"gate {gate['mode']}" if gate else "",
+        "" if entry["in_guide"] else "nothing observed below it: drawn forward",
+    ]
+    return "  ".join(n for n in notes if n)
+
+
+def _loop_note(entry: Facts) -> str:
+    ways = [f"{way} {', '.join(entry[way])}" for way in ("vectorised", "scanned") if entry[way]]
+    return "; ".join(ways)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from emfppl.drawing import Drawing
     from emfppl.runtime.posterior import Posterior
 
+Sizes = Mapping[str, int]
+
 
 class Model:
     """A program, compiled: what `load` gives. Data come with `fit`, `bind` and `check`."""
@@ -39,70 +41,84 @@ class Model:
         num_draws: int = 1000,
         progress: bool = True,
         *,
-        sizes: Mapping[str, int] | None = None,
+        sizes: Sizes | None = None,
         precision: str | None = None,
     ) -> Posterior:
-        """The posterior given `data`: a dict, a frame, a Dataset, or the path of a JSON, NPZ, CSV or Parquet file.
+        """The posterior given `data`: a dict, a frame, a Dataset, or the path of a JSON, NPZ, CSV or Parquet
+        file.
 
-        `guide`: how to approximate ("auto" chooses from the program; docs/inference.md lists the names). `num_draws`: how many draws
-        ``fit.draws`` holds. `sizes`: of dims that no data show. `precision`: "float32" or "float64". Raises `EmfError`.
+        `guide`: how to approximate ("auto" chooses from the program; docs/inference.md lists the names).
+        `num_draws`: how many draws ``fit.draws`` holds. `sizes`: of dims that no data show. `precision`:
+        "float32" or "float64". Raises `EmfError`.
         """
-        seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
-        if not isinstance(guide, str):
-            raise arguments.wrong(f"`guide` is a name; {guide!r} is not.", 'write guide="auto"')
+        arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        arguments.guide_name(guide)
         return self.bind(data, sizes, precision).fit(guide, seed, num_draws, progress)
 
-    def bind(self, data: Any = None, sizes: Mapping[str, int] | None = None, precision: str | None = None) -> Bound:
-        """The program with its data: a joint density, a map from noise to variables, a simulator."""
+    def bind(self, data: Any = None, sizes: Sizes | None = None, precision: str | None = None) -> Bound:
+        """The program with its data: a joint density, a map from noise to variables, a simulator.
+
+        Observed variables may be left out: then there is a prior only, and sizes that they would have shown
+        come from `sizes`.
+        """
         from emfppl.bound import Bound
 
-        return Bound(self, {} if data is None else data, arguments.sizes_of(sizes), arguments.precision_of(precision))
+        sizes, precision = arguments.sizes_of(sizes), arguments.precision_of(precision)
+        return Bound(self, {} if data is None else data, sizes, precision)
 
     def sample_prior(
-        self, num_draws: int = 1000, data: Any = None, sizes: Mapping[str, int] | None = None, seed: int = 0
+        self, num_draws: int = 1000, data: Any = None, sizes: Sizes | None = None, seed: int = 0
     ) -> dict[str, Any]:
         """Draws from the prior of every latent, computed and observed variable, leading axis draws.
 
-        Data that only feed the program are needed, observed ones are not: their dims come from `sizes` if nothing else shows them.
+        Data that only feed the program are needed, observed ones are not: their dims come from `sizes` if
+        nothing else shows them.
         """
         seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
         return self.bind(data, sizes).sample_prior(num_draws, seed)
 
     @cached_property
     def numpyro_model(self) -> NumpyroModel:
-        """A NumPyro model. ``NUTS(model.numpyro_model)`` and then ``mcmc.run(key, data={...})``; or, with the data filled in,
-        ``NUTS(model.numpyro_model(data))`` and ``mcmc.run(key)``."""
+        """A NumPyro model. ``NUTS(model.numpyro_model)`` and then ``mcmc.run(key, data={...})``; or, with the
+        data filled in, ``NUTS(model.numpyro_model(data))`` and ``mcmc.run(key)``."""
         from emfppl.bound import NumpyroModel
 
         return NumpyroModel(self)
 
     # ------------------------------------------------------------ looking at it
 
-    def check(self, data: Any = None, sizes: Mapping[str, int] | None = None) -> list[Diagnostic]:
-        """What there is to say about the program (warnings) and, where data are given, everything wrong with them."""
+    def check(self, data: Any = None, sizes: Sizes | None = None) -> list[Diagnostic]:
+        """What there is to say about the program (warnings) and, where data are given, everything wrong with
+        them. Imports no JAX."""
+        from emfppl.runtime.bind import bind
+
         found = list(check_text(self.source, self.table))
         if data is not None or sizes is not None:
+            observed = "optional" if data is None else "required"
             try:
-                self.bind(data, sizes)
+                bind(self._graph, {} if data is None else data, arguments.sizes_of(sizes), observed)
             except EmfError as error:
                 found += error.diagnostics
         return found
 
     def graph(self) -> Drawing:
-        """The program drawn: plates as boxes, observed variables shaded. Shows itself in a notebook; `save` writes SVG, DOT or Mermaid."""
+        """The program drawn: plates as boxes, observed variables shaded. Shows itself in a notebook; its
+        `save` writes SVG, DOT or Mermaid."""
         from emfppl.drawing import Drawing
 
         return Drawing(self._graph)
 
     def info(self) -> dict[str, Any]:
-        """Dims, data, latents and computed variables, as plain data."""
+        """Dims, data, latents, computed variables, loops and gates, as plain data."""
         from emfppl.info import info
 
         return info(self._graph)
 
     def __repr__(self) -> str:
         about = self.info()
-        counts = ", ".join(f"{len(about[kind])} {kind}" for kind in ("data", "latents", "computed") if about[kind])
+        counts = ", ".join(
+            f"{len(about[kind])} {kind}" for kind in ("data", "latents", "computed") if about[kind]
+        )
         return f"<emfppl.Model {self.source.name}: {counts or 'empty'}>"
 
 
@@ -131,18 +147,22 @@ def fit(
     num_draws: int = 1000,
     progress: bool = True,
     *,
-    sizes: Mapping[str, int] | None = None,
+    sizes: Sizes | None = None,
     precision: str | None = None,
     distributions: Iterable[Distribution] = (),
 ) -> Posterior:
     """``load(path_or_model).fit(data, …)`` in one call; see `Model.fit`."""
-    model = path_or_model if isinstance(path_or_model, Model) else load(path_or_model, distributions=distributions)
+    given = isinstance(path_or_model, Model)
+    model = path_or_model if given else load(path_or_model, distributions=distributions)
     return model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision)
 
 
 def _table(distributions: Iterable[Distribution]) -> Table:
-    rows = tuple(distributions)
+    rows = (distributions,) if isinstance(distributions, Distribution) else tuple(distributions)
     for row in rows:
         if not isinstance(row, Distribution):
-            raise arguments.wrong(f"`distributions` holds emfppl.Distribution rows; {row!r} is not one.")
+            hint = "write distributions=[emfppl.Distribution(…)]"
+            raise arguments.wrong(
+                f"`distributions` holds emfppl.Distribution rows; {row!r} is not one.", hint
+            )
     return STANDARD.extended(*rows)

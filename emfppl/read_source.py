@@ -10,7 +10,7 @@ from emfppl.grammar.source import SourceText
 
 
 def read_source(path_or_text: str | Path) -> SourceText:
-    """A `Path`, or a string that ends in ``.emf``, names a file; a string with a newline or a ``~`` is a program.
+    """A `Path`, or a string that ends in ``.emf``, names a file; one with a newline or a ``~`` is a program.
 
     Raises `EmfError` E1301 for anything else, E1201 and E1202 where the file is missing or can't be read.
     """
@@ -50,4 +50,5 @@ def missing(path: Path) -> Diagnostic:
         return Diagnostic("E1201", f"There is no folder {path.parent}.")
     names = [p.name for p in path.parent.iterdir() if p.suffix == path.suffix]
     near = get_close_matches(path.name, names, n=1, cutoff=0.5)
-    return Diagnostic("E1201", f"There is no file {path}.", hint=f"did you mean {path.with_name(near[0])}?" if near else "")
+    hint = f"did you mean {path.with_name(near[0])}?" if near else ""
+    return Diagnostic("E1201", f"There is no file {path}.", hint=hint)

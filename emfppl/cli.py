@@ -1,0 +1,63 @@
+"""The command `emf`: its group of commands, and what becomes of errors.
+
+Nothing heavy is imported here or at the top of a command: `emf check` answers without JAX.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from emfppl.commands import check, fit, fmt, graph, info, ir
+from emfppl.commands.output import show
+from emfppl.grammar.diagnostics import EmfError
+
+FINE, DIAGNOSED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("emfppl"), prog_name="emf")
+def emf() -> None:
+    """Probabilistic programs in .emf files: check them, look at them, fit them to data.
+
+    Exit status: 0 fine, 1 something was diagnosed, 2 wrong usage.
+    """
+
+
+for command in (check.check, fmt.fmt, ir.ir, graph.graph, info.info, fit.fit):
+    emf.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its status."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The status of one command; diagnostics go to stderr."""
+    try:
+        status = emf.main(
+            args=None if arguments is None else list(arguments), prog_name="emf", standalone_mode=False
+        )
+        sys.stdout.flush()
+        return int(status or FINE)
+    except EmfError as error:
+        show(error.diagnostics)
+        return DIAGNOSED
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or Python complains once more on leaving
+        return PIPE_CLOSED

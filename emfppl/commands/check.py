@@ -1,0 +1,47 @@
+"""`emf check`: everything wrong with programs, and with data for them."""
+
+from __future__ import annotations
+
+import click
+
+from emfppl.commands.inputs import data_option, read_all, size_option, source
+from emfppl.commands.output import as_json, echo_json, show
+from emfppl.compiler.pipeline import check_text
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@data_option
+@size_option
+@click.option("--json", "machine", is_flag=True, help="Print the diagnostics as a JSON list on stdout.")
+def check(files: tuple[str, ...], data: tuple[str, ...], sizes: dict[str, int] | None, machine: bool) -> int:
+    """Check programs, and data for them where given. FILE - is standard input.
+
+    Status 1 if there is any error; warnings alone leave it 0.
+    """
+    found = [one for file in files for one in diagnose(file, data, sizes)]
+    if machine:
+        echo_json([as_json(one) for one in found])
+    else:
+        show(found)
+    return int(any(one.is_error for one in found))
+
+
+def diagnose(file: str, data: tuple[str, ...], sizes: dict[str, int] | None) -> list[Diagnostic]:
+    """All there is to say about one program and its data."""
+    try:
+        text = source(file)
+        found = list(check_text(text))
+        if (data or sizes) and not any(one.is_error for one in found):
+            _bind(text, data, sizes)
+    except EmfError as error:
+        return [*locals().get("found", ()), *error.diagnostics]
+    return found
+
+
+def _bind(text, data, sizes) -> None:  # type: ignore[no-untyped-def]
+    from emfppl.compiler.pipeline import compile_text
+    from emfppl.runtime.bind import bind
+
+    bind(compile_text(text), read_all(data) or {}, sizes, "required" if data else "optional")

@@ -1,0 +1,112 @@
+"""`emf fit`: from a program and data to a posterior with its verdict."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emfppl.commands.inputs import data_option, read_all, size_option, source
+from emfppl.commands.output import echo_json, need_writable, show
+from emfppl.compilation_cache import use_cache
+from emfppl.compiler.pipeline import check_text
+from emfppl.grammar.diagnostics import EmfError
+
+if TYPE_CHECKING:
+    from emfppl.runtime.posterior import Posterior
+
+INTERRUPTED = 130
+FACTS = ("elbo", "elbo_se", "log_evidence", "khat", "ess", "converged", "num_params", "seconds")
+
+
+@click.command()
+@click.argument("file")
+@data_option
+@size_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Save the fit; emfppl.open reads it.",
+)
+@click.option("--netcdf", type=click.Path(path_type=Path), metavar="PATH", help="Write the draws for ArviZ.")
+@click.option(
+    "--guide",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="How to approximate: see docs/inference.md.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--num-draws", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option(
+    "--precision", type=click.Choice(["float32", "float64"]), help="Chosen from the program by default."
+)
+@click.option("--json", "machine", is_flag=True, help="Print the verdict and a row for every scalar as JSON.")
+@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@click.option("--no-cache", is_flag=True, help="Compile anew; neither read nor fill JAX's cache on disk.")
+def fit(
+    file: str,
+    data: tuple[str, ...],
+    sizes: dict[str, int] | None,
+    output: Path | None,
+    netcdf: Path | None,
+    machine: bool,
+    no_progress: bool,
+    no_cache: bool,
+    **how: Any,
+) -> int:
+    """Fit a program to data and print the posterior with its verdict.
+
+    Ctrl-C ends the fit and prints the best so far, marked interrupted.
+    """
+    text = source(file)
+    for path in (output, netcdf):
+        need_writable(path)
+    _warn(check_text(text))
+    if no_cache:
+        os.environ["EMF_NO_CACHE"] = "1"
+    use_cache()
+    from emfppl.model import Model
+
+    posterior = Model(text).fit(
+        read_all(data), sizes=sizes, progress=not no_progress and sys.stderr.isatty(), **how
+    )
+    _save(posterior, output, netcdf)
+    if machine:
+        echo_json(as_json(posterior))
+    else:
+        click.echo(str(posterior))
+    return INTERRUPTED if posterior.interrupted else 0
+
+
+def _warn(found: Any) -> None:
+    """Show warnings and go on; raise with everything where there is an error."""
+    if any(one.is_error for one in found):
+        raise EmfError(found)
+    show(found)
+
+
+def _save(posterior: Posterior, output: Path | None, netcdf: Path | None) -> None:
+    if output is not None:
+        posterior.save(output)
+    if netcdf is not None:
+        posterior.to_arviz().to_netcdf(str(netcdf))
+
+
+def as_json(posterior: Posterior) -> dict[str, Any]:
+    """The verdict, and mean, sd and quantiles of every scalar by name."""
+    facts = {name: getattr(posterior, name) for name in FACTS}
+    return {**facts, "interrupted": posterior.interrupted, "scalars": scalars(posterior)}
+
+
+def scalars(posterior: Posterior) -> dict[str, dict[str, float]]:
+    """``{"theta[0]": {"mean": …, "sd": …, "q5": …, "q50": …, "q95": …}}``."""
+    return {
+        name: {k: float(row[k]) for k in ("mean", "sd", "q5", "q50", "q95")}
+        for name, row in posterior.summary().items()
+    }

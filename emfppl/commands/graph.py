@@ -1,0 +1,39 @@
+"""`emf graph`: a program drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from emfppl.commands.inputs import source
+from emfppl.commands.output import need_writable
+from emfppl.compiler.pipeline import compile_text
+from emfppl.drawing import Drawing
+
+FORMATS = ("svg", "dot", "mermaid")
+
+
+@click.command()
+@click.argument("file")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write to a .svg, .dot or .mmd file.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="Of what is printed; svg where Graphviz is installed, else mermaid.",
+)
+def graph(file: str, output: Path | None, kind: str | None) -> None:
+    """Draw a program: plates as boxes, observed variables shaded."""
+    drawing = Drawing(compile_text(source(file)))
+    if output is None:
+        click.echo(drawing.text(kind).rstrip("\n"))
+    else:
+        need_writable(output)
+        drawing.save(output, kind)

@@ -1,0 +1,65 @@
+"""What commands are given: programs, data files, sizes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emfppl.arguments import wrong
+from emfppl.grammar.source import SourceText
+from emfppl.read_source import read_file
+
+DATA_HELP = "Data: a JSON, NPZ, CSV or Parquet file. Several may be given; together they hold all variables."
+
+
+def source(file: str) -> SourceText:
+    """The program in a file, or on standard input for ``-``."""
+    if file == "-":
+        return SourceText(sys.stdin.read().replace("\r\n", "\n"), "<stdin>")
+    return read_file(Path(file))
+
+
+def data_option(command: Callable) -> Callable:
+    return click.option("--data", "-d", "data", multiple=True, metavar="FILE", help=DATA_HELP)(command)
+
+
+def size_option(command: Callable) -> Callable:
+    text = "Size of a dim that no data show, as NAME=NUMBER; may be given several times."
+    return click.option("--size", "sizes", multiple=True, metavar="NAME=NUMBER", callback=_sizes, help=text)(
+        command
+    )
+
+
+def _sizes(context: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, int] | None:
+    out: dict[str, int] = {}
+    for value in values:
+        name, sign, number = value.partition("=")
+        if not (name.strip() and sign and number.strip().isdigit()):
+            raise click.BadParameter(f"{value!r} is not of the form NAME=NUMBER, such as time=30")
+        out[name.strip()] = int(number)
+    return out or None
+
+
+def read_all(paths: Sequence[str]) -> Any:
+    """The data of all files together; a name may stand in one file only. None without files."""
+    from emfppl.runtime.read_data import read_data
+
+    if len(paths) <= 1:
+        return read_data(Path(paths[0])) if paths else None
+    merged: dict[str, Any] = {}
+    home: dict[str, str] = {}
+    for path in paths:
+        for name, values in _columns(read_data(Path(path))).items():
+            if name in merged:
+                raise wrong(f"{home[name]} and {path} both hold `{name}`.", "keep it in one of them")
+            merged[name], home[name] = values, path
+    return merged
+
+
+def _columns(data: Any) -> dict[str, Any]:
+    """A dict as it is, a frame as its columns."""
+    return dict(data) if isinstance(data, Mapping) else {str(name): data[name] for name in data.columns}
