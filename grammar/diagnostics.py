@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from emfppl.grammar.picture import picture
 from emfppl.grammar.source import SourceText, Span
 
 
@@ -33,7 +34,13 @@ class Diagnostic:
         return self.code.startswith("E")
 
     def __str__(self) -> str:
-        raise NotImplementedError  # the caret picture
+        """The message, the caret picture where there is a place, and the hint."""
+        out = [f"{'error' if self.is_error else 'warning'}[{self.code}]: {self.message}"]
+        if self.source is not None and self.span is not None:
+            out.append(picture(self.source, self.span, self.notes))
+        if self.hint:
+            out.append(f"hint: {self.hint}")
+        return "\n".join(out)
 
 
 class EmfError(Exception):
@@ -41,4 +48,12 @@ class EmfError(Exception):
 
     def __init__(self, diagnostics: Iterable[Diagnostic]):
         self.diagnostics = tuple(diagnostics)
-        super().__init__("\n\n".join(str(d) for d in self.diagnostics))
+        super().__init__("\n\n".join([*map(str, self.diagnostics), *_count(self.diagnostics)]))
+
+
+def _count(diagnostics: tuple[Diagnostic, ...]) -> list[str]:
+    """``3 errors, 1 warning`` where there are several."""
+    errors = sum(d.is_error for d in diagnostics)
+    parts = [(errors, "error"), (len(diagnostics) - errors, "warning")]
+    words = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in parts if n]
+    return [", ".join(words)] if len(diagnostics) > 1 else []

@@ -1,0 +1,75 @@
+"""The caret picture of a diagnostic: the place, the line it stands in, and carets under what is meant."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from emfppl.grammar.source import SourceText, Span
+
+TAB = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is marked in one line: columns ``[start, end)`` as shown, the sign to mark with, and a few words behind it."""
+
+    line: int
+    start: int
+    end: int
+    sign: str
+    words: str = ""
+
+    def __str__(self) -> str:
+        return (" " * self.start + self.sign * max(1, self.end - self.start) + " " + self.words).rstrip()
+
+
+def picture(source: SourceText, span: Span, notes: Iterable[tuple[Span, str]]) -> str:
+    """The place ``--> file:line:column`` and the lines of the span and of the notes, with their marks."""
+    line, column = source.position(span.start)
+    marks = [_mark(source, span, "^")] + [_mark(source, place, "-", words) for place, words in notes]
+    width = len(str(max(m.line for m in marks)))
+    out = [f"{' ' * width}--> {source.name}:{line}:{column}", f"{' ' * width} |"]
+    before = 0
+    for number in sorted({m.line for m in marks}):
+        if before and number > before + 1:
+            out.append("." * 3)
+        before = number
+        out.append(f"{number:>{width}} | {_shown(source.line(number))}".rstrip())
+        here = sorted((m for m in marks if m.line == number), key=lambda m: (m.sign != "^", m.start))
+        out += [f"{' ' * width} | {mark}" for mark in here]
+    return "\n".join(out)
+
+
+def _mark(source: SourceText, span: Span, sign: str, words: str = "") -> Mark:
+    """The first line of a span, as far as the span goes in it."""
+    line, column = source.position(span.start)
+    text = source.line(line)
+    end = min(len(text.rstrip()), column - 1 + span.end - span.start)
+    return Mark(line, _columns(text[: column - 1]), _columns(text[: max(end, column - 1)]), sign, words)
+
+
+def _shown(text: str) -> str:
+    """A line as it is printed: tabs as spaces, what can't be printed as a box."""
+    out = ""
+    for sign in text.rstrip():
+        out += " " * (TAB - _width(out) % TAB) if sign == "\t" else sign if _prints(sign) else "\N{REPLACEMENT CHARACTER}"
+    return out
+
+
+def _prints(sign: str) -> bool:
+    return sign.isprintable() or unicodedata.combining(sign) != 0
+
+
+def _columns(text: str) -> int:
+    """How many columns a beginning of a line takes as shown."""
+    shown = 0
+    for sign in text:
+        shown += TAB - shown % TAB if sign == "\t" else _width(sign)
+    return shown
+
+
+def _width(text: str) -> int:
+    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+    return len(text) + wide - sum(unicodedata.combining(sign) != 0 for sign in text)

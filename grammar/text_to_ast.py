@@ -1,0 +1,165 @@
+"""From text to the syntax tree. Never raises: what is wrong comes as diagnostics, and the rest of the program is read on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedToken
+
+from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.diagnostics import Diagnostic
+from emfppl.grammar.layout import Line, lines_of
+from emfppl.grammar.source import SourceText, Span
+from emfppl.grammar.tree_builder import TreeBuilder
+
+Block = ast.For | ast.Function | ast.Guide
+SOFT = {"backbone": "BACKBONE", "gate": "GATE"}
+
+
+class _KeepAll:
+    """Keeps the tokens that no rule of the grammar mentions."""
+
+    always_accept = ("COMMENT", "NEWLINE", "BLOCK_COMMENT", "STRING", "OTHER", "SEMICOLON", "RBRACE")
+
+    def process(self, stream: Iterable[Token]) -> Iterable[Token]:
+        return stream
+
+
+@cache
+def _parser() -> Lark:
+    text = Path(__file__).with_name("emf.lark").read_text(encoding="utf-8")
+    return Lark(
+        text, parser="lalr", lexer="basic", start=["line", "guide_line"], transformer=TreeBuilder(),
+        postlex=_KeepAll(), keep_all_tokens=True, maybe_placeholders=False,
+    )  # fmt: skip
+
+
+def parse(source: SourceText) -> tuple[ast.Program, tuple[Diagnostic, ...]]:
+    """The program, without the statements that can't be read, and what is wrong in source order."""
+    lines, rest, found = lines_of(_parser().lex(source.text), source)
+    reader = _Reader(source, found)
+    for line in lines:
+        reader.read(line)
+    program = reader.end(rest)
+    return program, tuple(sorted(reader.found, key=lambda d: d.span.start if d.span else 0))
+
+
+@dataclass
+class _Block:
+    """A block being read: its head (None for the file itself and for a head that can't be read) and what stands in it."""
+
+    head: Block | None = None
+    brace: Span = Span()
+    first_row: int = 0
+    behind: str = ""
+    keep: bool = True  # its statements are those of the block around it; else they are lost with the head
+    skip: bool = False  # nothing in it is read
+    statements: list[Any] = field(default_factory=list)
+
+
+class _Reader:
+    """Reads line after line and puts blocks together."""
+
+    def __init__(self, source: SourceText, found: list[Diagnostic]):
+        self.source, self.found = source, found
+        self.blocks = [_Block()]
+        self.lost_heads = 0  # heads without a brace, whose closing brace is no fault of its own
+
+    def read(self, line: Line) -> None:
+        if line.closes:
+            self._close(line)
+            return
+        block = self.blocks[-1]
+        node = None if block.skip else self._parse(line, block)
+        if line.opens:
+            self._open(line, node)
+        elif node is not None:
+            block.statements.append(node)
+
+    def end(self, rest: list[str]) -> ast.Program:
+        for block in self.blocks[:0:-1]:
+            self._error("E0103", "This `{` is never closed.", block.brace, "write `}` on a line of its own")
+            self._leave()
+        statements = tuple(self.blocks[0].statements)
+        return ast.Program(statements, _tail(rest, bool(statements)), Span(0, len(self.source.text)))
+
+    # ------------------------------------------------------------ blocks
+
+    def _open(self, line: Line, node: Any) -> None:
+        brace = line.tokens[-1]
+        row = self.source.position(brace.start_pos or 0)[0]
+        self.blocks.append(
+            _Block(node, Span(brace.start_pos or 0, brace.end_pos or 0), row, line.behind, line.tokens[0].type != "FOR", self.blocks[-1].skip)
+        )
+
+    def _close(self, line: Line) -> None:
+        if len(self.blocks) > 1:
+            self._leave(line)
+        elif self.lost_heads:
+            self.lost_heads -= 1
+        elif not line.told:
+            self._error("E0104", "There is no `{` that this `}` closes.", line.span, "delete it")
+
+    def _leave(self, line: Line | None = None) -> None:
+        """The innermost block ends, with its `}` or with the file."""
+        block = self.blocks.pop()
+        around = self.blocks[-1]
+        if block.head is None:
+            around.statements += block.statements if block.keep else ()
+            return
+        end = line.span if line else Span(len(self.source.text), len(self.source.text))
+        above, behind = list(line.above if line else ()), line.behind if line else ""
+        comments = block.head.comments
+        if behind and not comments.behind and self.source.position(end.start)[0] == block.first_row:
+            comments, behind = replace(comments, behind=behind), ""
+        above += [behind] if behind else []
+        common = {"comments": comments, "tail": _tail(above, bool(block.statements)), "span": block.head.span.to(end)}
+        inside = {"items" if isinstance(block.head, ast.Guide) else "body": tuple(block.statements)}
+        around.statements.append(replace(block.head, **common, **inside))
+
+    # ------------------------------------------------------------ one line
+
+    def _parse(self, line: Line, block: _Block) -> Any:
+        guide = isinstance(block.head, ast.Guide)
+        tokens = [_softened(line.tokens[0]), *line.tokens[1:]] if guide else line.tokens
+        parser = _parser().parse_interactive(start="guide_line" if guide else "line")
+        try:
+            for token in tokens:
+                parser.feed_token(token)
+            node = parser.feed_eof(tokens[-1])
+        except UnexpectedToken as fault:
+            if not line.told:
+                self._error("E0105", f"unexpected {fault.token!r} {line.tokens}", line.span)
+            return None
+        above = list(line.above) if block.statements else _without_leading_blank(line.above)
+        return replace(node, comments=ast.Comments(_collapsed(above), line.behind))
+
+    def _error(self, code: str, message: str, span: Span, hint: str = "") -> None:
+        self.found.append(Diagnostic(code, message, span, hint, self.source))
+
+
+def _softened(token: Token) -> Token:
+    return Token.new_borrow_pos(SOFT.get(str(token), token.type), str(token), token)
+
+
+# ---------------------------------------------------------------- comments
+
+
+def _collapsed(lines: list[str]) -> tuple[str, ...]:
+    """At most one blank line at a time."""
+    return tuple(text for i, text in enumerate(lines) if text or i == 0 or lines[i - 1])
+
+
+def _without_leading_blank(lines: list[str]) -> list[str]:
+    first = next((i for i, text in enumerate(lines) if text), len(lines))
+    return lines[first:]
+
+
+def _tail(lines: list[str], after_something: bool) -> tuple[str, ...]:
+    kept = lines if after_something else _without_leading_blank(lines)
+    return _collapsed(_without_leading_blank(kept[::-1])[::-1])
