@@ -1,0 +1,115 @@
+"""Every block of code in the documentation does what its page says.
+
+``emf`` blocks are programs: plain ones compile without a diagnostic; ``error=E0303`` and ``warning=W0105`` give just that code.
+``python`` blocks of a page run one after another in one namespace, from the top of the repository; ``sh`` blocks run
+line by line, and a following ``text`` block marked `output` is what the line before it printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from emfppl.compiler.pipeline import check_text, compile_text
+from emfppl.grammar.source import SourceText
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```\s*$", re.M | re.S)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it stands, its language, what it is marked with, its text."""
+
+    page: Path
+    line: int
+    language: str
+    marks: dict[str, str]
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text()
+    out = []
+    for found in FENCE.finditer(text):
+        language, *marks = found["info"].split() or [""]
+        pairs = dict(mark.partition("=")[::2] for mark in marks)
+        out.append(Block(page, text.count("\n", 0, found.start()) + 1, language, pairs, found["code"]))
+    return out
+
+
+ALL = [block for page in PAGES for block in blocks(page)]
+
+
+def of(*languages: str) -> list[Block]:
+    return [b for b in ALL if b.language in languages]
+
+
+def test_the_language_reference_is_read():
+    assert len([b for b in of("emf") if b.page.name == "language.md"]) > 40
+    assert {b.language for b in ALL} <= {"emf", "python", "sh", "text", "json", "mermaid", "toml"}
+
+
+@pytest.mark.parametrize("block", of("emf"), ids=str)
+def test_programs_are_what_the_page_says(block):
+    source = SourceText(block.code)
+    codes = {d.code for d in check_text(source)}
+    expected = {block.marks[kind] for kind in ("error", "warning") if kind in block.marks}
+    assert codes == expected, "\n".join(map(str, check_text(source)))
+    if "error" not in block.marks:
+        assert compile_text(source).nodes or not re.search("[~=]", block.code)
+
+
+PYTHON_PAGES = sorted({b.page for b in of("python")})
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    for name in ("examples",):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "docs"}
+    for block in blocks(page):
+        if block.language == "python":
+            code = compile("\n" * block.line + block.code, str(page), "exec")
+            exec(code, namespace)
+
+
+@pytest.mark.parametrize("page", sorted({b.page for b in of("sh") if "run" in b.marks}), ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_run(page, tmp_path):
+    for name in ("examples",):
+        (tmp_path / name).symlink_to(ROOT / name)
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    for block in blocks(page):
+        if block.language == "sh" and "run" in block.marks:
+            for line in block.code.splitlines():
+                done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PATH": path})
+                assert done.returncode == int(block.marks.get("status", 0)), f"{line}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{target} in {page.name}"
+        if anchor and there.suffix == ".md":
+            assert anchor in anchors(there), f"{target} in {page.name}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that headings give, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in heads}
