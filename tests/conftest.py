@@ -1,7 +1,21 @@
-"""Makes the helpers beside it (`oracle`, `strategies`) importable from every folder of tests."""
+"""Makes the helpers beside it (`oracle`, `strategies`) importable from every folder of tests, and sets JAX up for
+all of them: one compilation cache for all tests and workers, one thread a worker."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# before JAX is imported
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".jax_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--update-golden", action="store_true", help="write the messages of tests/golden anew, to be read and committed"
-    )
+    text = "write the messages of tests/golden anew, to be read and committed"
+    parser.addoption("--update-golden", action="store_true", help=text)
