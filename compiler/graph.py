@@ -103,13 +103,17 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class DomainAxis:
-    """One axis of a node's domain: label, the dim and range it runs over, and the number of the scan it is carried in (None: independent)."""
+    """One axis of a node's domain: label, the dim and range it runs over, and the number of the scan it is carried in (None: independent).
+
+    `affine`: each round of that scan is an affine function of the rounds before and of the noise (see `affine`).
+    """
 
     label: str
     dim: str
     lower: Size
     upper: Size
     block: int | None = None
+    affine: bool = False
 
     @property
     def carried(self) -> bool:
@@ -218,6 +222,11 @@ class Graph:
     def defining(self, name: str) -> tuple[RandomNode | ComputedNode, ...]:
         """The nodes that define parts of a variable, in generative order."""
         return tuple(n for n in self.nodes if not isinstance(n, FactorNode) and n.target.name == name)
+
+
+def event_rank(dist: Dist, support: Support) -> int:
+    """How many of the target's last axes one draw has: 0 for a number, 1 for a vector, 2 for a matrix."""
+    return max(len(dist.event), support.event_rank if isinstance(support, Structured) else 0)
 
 
 def dist_exprs(dist: Dist) -> Iterator[Expr]:

@@ -1,0 +1,11 @@
+"""The passes: each a function from a graph to a graph of the same meaning, run in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emfppl.compiler.graph import Graph
+from emfppl.compiler.passes.barren import barren
+from emfppl.compiler.passes.recurrences import recurrences
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (recurrences, barren)

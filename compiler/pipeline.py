@@ -1,0 +1,76 @@
+"""The way of a program through the compiler, from top to bottom.
+
+text ─ parse ─▶ syntax tree ─ check ─▶ checked program ─ build ─▶ graph ─ PASSES ─▶ graph
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from emfppl.compiler import ast_to_text, checked_to_text, graph_to_text
+from emfppl.compiler.ast_to_checked import check
+from emfppl.compiler.checked_nodes import CheckedProgram
+from emfppl.compiler.checked_to_graph import build
+from emfppl.compiler.distributions import STANDARD, Table
+from emfppl.compiler.graph import Graph
+from emfppl.compiler.passes import PASSES
+from emfppl.compiler.recovery import told
+from emfppl.compiler.silence import not_silenced
+from emfppl.compiler.verify import verify
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.source import SourceText
+from emfppl.grammar.text_to_ast import parse
+
+STAGES = ("ast", "checked", "graph", "passes")
+
+
+def check_text(source: SourceText, table: Table = STANDARD) -> tuple[Diagnostic, ...]:
+    """Everything that is wrong with a program, or likely wrong, in source order; warnings that a line
+    silences left out."""
+    return _checked(source, table)[1]
+
+
+@lru_cache(maxsize=64)
+def compile_text(source: SourceText, table: Table = STANDARD) -> Graph:
+    """The graph after all passes; `EmfError` with all errors if there is any."""
+    return optimised(build(checked_program(source, table)))
+
+
+def optimised(graph: Graph) -> Graph:
+    """A graph after all passes, verified around each."""
+    verify(graph)
+    for rewrite in PASSES:
+        graph = rewrite(graph)
+        verify(graph)
+    return graph
+
+
+def checked_program(source: SourceText, table: Table = STANDARD) -> CheckedProgram:
+    """The checked program; `EmfError` with all errors if there is any."""
+    program, diagnostics = _checked(source, table)
+    if program is None:
+        raise EmfError(d for d in diagnostics if d.is_error)
+    return program
+
+
+@lru_cache(maxsize=64)
+def _checked(source: SourceText, table: Table) -> tuple[CheckedProgram | None, tuple[Diagnostic, ...]]:
+    program, problems = parse(source)
+    checked, found = check(program, source, table)
+    everything = told(program, source, problems, found)
+    failed = any(d.is_error for d in problems)
+    return (None if failed else checked), not_silenced(source, everything)
+
+
+def stage_text(source: SourceText, stage: str, table: Table = STANDARD) -> str:
+    """The text form of a program after a stage: ``ast``, ``checked``, ``graph`` or ``passes``."""
+    if stage == "ast":
+        program, problems = parse(source)
+        if problems:
+            raise EmfError(problems)
+        return ast_to_text.to_text(program)
+    if stage == "checked":
+        return checked_to_text.to_text(checked_program(source, table))
+    if stage == "graph":
+        return graph_to_text.to_text(build(checked_program(source, table)))
+    return graph_to_text.to_text(compile_text(source, table))
