@@ -10,7 +10,6 @@ import jax
 import numpy as np
 
 from emfppl import arguments
-from emfppl.compiler.graph import RandomNode
 from emfppl.runtime.bind import bind
 from emfppl.runtime.graph_to_model import numpyro_model
 from emfppl.runtime.precision import precision
@@ -24,7 +23,7 @@ Values = Mapping[str, Any]
 
 
 class Bound:
-    """What `Model.bind` gives. Methods take and give one draw: plain arrays by name, in declared dim order."""
+    """What `Model.bind` gives. Methods take and give one draw: arrays by name, in declared dim order."""
 
     def __init__(
         self, model: Model, data: Any, sizes: Mapping[str, int] | None = None, precision: str | None = None
@@ -44,10 +43,8 @@ class Bound:
     @property
     def latent_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every latent that observations inform: what `log_joint` and `to_noise` take."""
-        graph, sizes = self.program.graph, self.program.binding.sizes
-        drawn = {n.target.name: None for n in graph.nodes if isinstance(n, RandomNode) and not n.observed}
-        names = [name for name in drawn if name not in graph.barren]
-        return {n: tuple(sizes[d.rstrip("'")] for d in graph.variable(n).dims) for n in names}
+        guided = self.program.selection.guided
+        return {v.name: self.program.shapes[v.name] for v in self.program.graph.variables if v.name in guided}
 
     @property
     def noise_shapes(self) -> dict[str, tuple[int, ...]]:

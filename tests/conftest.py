@@ -1,5 +1,5 @@
-"""Makes the helpers beside it (`oracle`, `strategies`) importable from every folder of tests, and sets JAX up for
-all of them: one compilation cache for all tests and workers, one thread a worker."""
+"""Makes the helpers beside it (`oracle`, `strategies`) importable from every folder of tests, and sets JAX up: one
+compilation cache for all tests and workers, one thread a worker."""
 
 import os
 from pathlib import Path

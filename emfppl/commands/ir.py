@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from emfppl.commands.inputs import source
-from emfppl.compiler.distributions import STANDARD
 from emfppl.compiler.pipeline import stage_text
 
 STAGES = ("ast", "checked", "graph", "passes")
@@ -23,4 +22,4 @@ STAGES = ("ast", "checked", "graph", "passes")
 )
 def ir(file: str, stage: str) -> None:
     """Print what the compiler makes of a program after one of its stages."""
-    click.echo(stage_text(source(file), STANDARD, stage).rstrip("\n"))
+    click.echo(stage_text(source(file), stage).rstrip("\n"))
