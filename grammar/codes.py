@@ -348,6 +348,16 @@ CODES: tuple[Code, ...] = (
         "The columns of a frame or a CSV or Parquet file are data over one dim, that of its rows.",
     ),
     # -- E11 fitting
+    Code(
+        "E1190",
+        "a simulation that needs data",
+        "Observed data are used above the line that draws them, so that nothing can be drawn without them.",
+    ),
+    Code(
+        "E1191",
+        "a draw from an improper prior",
+        "`Flat()` has no draws: a variable with a flat prior has a posterior, but no prior to simulate from.",
+    ),
     # -- E12 files
     Code("E1201", "a file that does not exist", "No program or data file has this name."),
     Code(

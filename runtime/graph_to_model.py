@@ -1,0 +1,86 @@
+"""A program as a NumPyro model: NUTS, SVI and Predictive run on it as on any other.
+
+Sample sites go by the keys of the program's nodes: the name of a variable, or of a piece of it (``x[0]``, ``x[1:]``); the whole of
+a variable in pieces, and every computed one, is a deterministic site. Nodes that a loop carries stand in a NumPyro scan, whose
+sites have the loop's axis first. Entries that are missing are masked. Observed data that were not given are sampled. Discrete
+latents are left out: nothing observed depends on them, and NUTS could not have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpyro
+from numpyro.contrib.control_flow import scan
+
+from emfppl.compiler import graph as g
+from emfppl.compiler.graph import Role
+from emfppl.runtime.execute import Inputs, Site, run
+from emfppl.runtime.named import Named
+from emfppl.runtime.program import Program
+
+
+def numpyro_model(program: Program) -> Callable[[], None]:
+    """A model without arguments, with the program's data filled in."""
+    layout = replace(program.layout, scan=_scan)
+    items = program.model_items
+
+    def model() -> None:
+        data = _with_params(program)
+        state = program.state(program.fixed(data))
+        state = run(items, layout, state, _observations(program), _sample)
+        for key, node in items:
+            if isinstance(node, g.FactorNode):
+                numpyro.factor(key, jnp.sum(state.terms[key]))
+        sites = {key for key, node in items if isinstance(node, g.RandomNode)}
+        for name in program.selection.simulated & set(state.variables):
+            if name not in sites and not _observed(program, name):
+                numpyro.deterministic(name, state.variables[name])
+
+    return model
+
+
+def _observed(program: Program, name: str) -> bool:
+    return program.graph.variable(name).role is Role.OBSERVED and name in program.binding.values
+
+
+def _scan(step: Callable, start: Any, xs: Any, length: int) -> Any:
+    return scan(step, start, xs, length=length)
+
+
+def _sample(site: Site) -> tuple[Any, Any]:
+    """One sample site. An observed value and which of its draws count come as inputs."""
+    distribution = site.map.numpyro
+    counted = site.input("counted")
+    if counted is not None:
+        distribution = distribution.mask(counted)
+    value = numpyro.sample(site.key, distribution, obs=site.input("observed"))
+    return value, jnp.zeros(site.batch_shape)
+
+
+def _observations(program: Program) -> Inputs:
+    out: dict[str, dict[str, Named]] = {}
+    for key, node in program.model_items:
+        if isinstance(node, g.RandomNode) and _observed(program, node.target.name):
+            out[key] = {"observed": program.part_of(node, program.data[node.target.name])}
+            mask = program.binding.missing.get(node.target.name)
+            if mask is not None:
+                out[key]["counted"] = _complete(program.part_of(node, ~mask), node)
+    return out
+
+
+def _complete(seen: Named, node: g.RandomNode) -> Named:
+    """Which draws have no missing entry, over the domain."""
+    labels = tuple(a.label for a in node.domain)
+    return Named(jnp.all(seen.array, axis=tuple(range(len(labels), jnp.ndim(seen.array)))), labels)
+
+
+def _with_params(program: Program) -> Mapping[str, Any]:
+    """The data with each `param` as a param site, in unconstrained space."""
+    starts = program.param_starts()
+    values = {name: numpyro.param(f"{name} (unconstrained)", jnp.asarray(start, float)) for name, start in starts.items()}
+    return program.with_params(values)
+

@@ -1,0 +1,389 @@
+"""A program with its data, as functions of one draw: a bijection from noise, a joint density, a simulator.
+
+::
+
+    noise u ~ N(0, I)  ->  forward  ->  latent and computed values           log p(values) = log N(u) − log_det   (ungated)
+
+A latent node has its own noise, under the key of the node: the name of its variable, or of a piece of it (``x[0]``, ``x[1:]``).
+Where values are known (`inverse`, `log_density`) nothing random has to be carried along a loop, so that nodes that
+`forward` scans are evaluated at once. All functions are pure and take one draw; callers jit and vmap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emfppl.compiler import graph as g
+from emfppl.compiler.distributions import STANDARD, Table
+from emfppl.compiler.expressions import Kind
+from emfppl.compiler.graph import Role
+from emfppl.compiler.passes.recurrences import fission
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.bijections.node_map import DistValue, SupportValue, is_exact, node_map, noise_event_shape
+from emfppl.runtime.bind import Binding
+from emfppl.runtime.evaluate import Scope, evaluate
+from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, event_rank, place_of, ranges_of, run
+from emfppl.runtime.named import Named, filled
+from emfppl.runtime.precision import precision
+from emfppl.runtime.selection import Selection, read_early
+
+Values = Mapping[str, Any]
+RANDOM = (Role.LATENT, Role.OBSERVED)
+
+
+class Program:
+    """A graph and its data."""
+
+    def __init__(self, binding: Binding, table: Table = STANDARD):
+        self.binding, self.graph, self.table = binding, binding.graph, table
+        self.selection = Selection(self.graph, binding.absent)
+        kinds = {v.name: v.kind for v in self.graph.variables}
+        self.layout = Layout(dict(binding.sizes), table, kinds)
+        self.shapes = {v.name: tuple(binding.sizes[d.rstrip("'")] for d in v.dims) for v in self.graph.variables}
+        self._keyed: tuple[Item, ...] = self.selection.keyed
+        self.data: dict[str, np.ndarray] = self._data()
+        self.noise_shapes = {key: self._noise_shape(node) for key, node in self._latent_items}
+        self.noise_variables = {key: node.target.name for key, node in self._latent_items}
+        self.plain = frozenset(key for key, node in self._latent_items if not self._exact(node))
+
+    # ------------------------------------------------------------ which nodes run when
+
+    @property
+    def _latent_items(self) -> list[tuple[str, g.RandomNode]]:
+        return [(k, n) for k, n in self._keyed if isinstance(n, g.RandomNode) and n.target.name in self.selection.guided]
+
+    @cached_property
+    def _forward_items(self) -> list[Item]:
+        """Latents and what is computed from them."""
+        names = self.selection.guided | self.selection.followed
+        items = [(k, n) for k, n in self._keyed if not isinstance(n, g.FactorNode) and n.target.name in names]
+        return self._with_known(items, Role.OBSERVED)
+
+    @cached_property
+    def _density_items(self) -> list[Item]:
+        """The nodes of the density, with the values of all random variables known."""
+        return self._with_known([(k, n) for k, n in self._keyed if self._in_density(n)], *RANDOM)
+
+    @cached_property
+    def _known_latent_items(self) -> list[Item]:
+        return self._with_known(self._forward_items, *RANDOM)
+
+    @cached_property
+    def model_items(self) -> list[Item]:
+        """The nodes of a NumPyro model: all but what is fixed, discrete latents, and what is computed from these."""
+        left_out = self.selection.fixed | self.selection.discrete
+        return [(k, n) for k, n in self._keyed if isinstance(n, g.FactorNode) or n.target.name not in left_out]
+
+    @cached_property
+    def _simulated_items(self) -> list[Item]:
+        return [(k, n) for k, n in self._keyed if not isinstance(n, g.FactorNode) and n.target.name not in self.selection.fixed]
+
+    def _in_density(self, node: g.Node) -> bool:
+        if isinstance(node, g.FactorNode):
+            return True
+        name = node.target.name
+        if isinstance(node, g.RandomNode) and node.observed:
+            return name in self.data
+        return name in self.selection.guided | self.selection.followed
+
+    def _with_known(self, items: list[Item], *roles: Role) -> list[Item]:
+        """The nodes with no loop carried through variables of these roles, whose values are known."""
+        known = frozenset(v.name for v in self.graph.of_role(*roles))
+        keys = {_identity(node): key for key, node in items}
+        return [(keys[_identity(node)], node) for node in fission(tuple(n for _, n in items), known)]
+
+    # ------------------------------------------------------------ shapes and data
+
+    def _noise_shape(self, node: g.RandomNode) -> tuple[int, ...]:
+        batch = [max(b - a, 0) for a, b in ranges_of(node, self.layout.sizes).values()]
+        support = node.support.name if isinstance(node.support, g.Structured) else "interval"
+        return (*batch, *noise_event_shape(node.dist.name, support, self._event_shape(node)))
+
+    def _event_shape(self, node: g.RandomNode) -> tuple[int, ...]:
+        rank = event_rank(node, self.table)
+        axes = [i.axis for i in node.target.indices[len(node.target.indices) - rank :]]  # type: ignore[union-attr]
+        return tuple(a.length.evaluate(self.layout.sizes) for a in axes)
+
+    def _exact(self, node: g.RandomNode) -> bool:
+        return is_exact(node.dist, node.support, node.narrowed, self.table)
+
+    def _data(self) -> dict[str, np.ndarray]:
+        """Data, starts of params, and what is computed from them alone, once and in double precision."""
+        data = {name: _stored(value, self.layout.kinds[name]) for name, value in self.binding.values.items()}
+        params = {v.name for v in self.graph.of_role(Role.PARAM)}
+        from_data = self.selection.computed_from(set(data))
+        self._from_params = [i for i in self.selection.computed_from(set(data) | params) if i not in from_data]
+        with precision("float64"):
+            data |= _arrays(self._computed(from_data, data), from_data)
+            data |= {name: self._param_start(name) for name in params}
+            return data | _arrays(self._computed(self._from_params, data), self._from_params)
+
+    def _computed(self, items: list[Item], data: Values) -> Mapping[str, Any]:
+        """The data and what these nodes compute from them."""
+        if not items:
+            return data
+        return jax.jit(lambda d: run(items, self.layout, self.state(d), {}, _no_visit).variables)(dict(data))
+
+    def state(self, variables: Values) -> State:
+        """Where a run starts that knows these variables."""
+        return State(dict(variables), self.shapes, {})
+
+    def _given(self, data: Any) -> dict[str, Any]:
+        return dict(self.data if data is None else data)
+
+    # ------------------------------------------------------------ params
+
+    def _param_start(self, name: str) -> np.ndarray:
+        """The declared start, or the middle of the type's support."""
+        variable = self.graph.variable(name)
+        if variable.default is not None:
+            value = evaluate(variable.default, Scope(self.layout.sizes, {}, {}))
+            return np.asarray(filled(value, variable.dims, self.shapes[name]), np.float64)
+        return np.asarray(self._param_map(name, {}).forward(jnp.zeros(self._param_noise(name)))[0], np.float64)
+
+    def _param_noise(self, name: str) -> tuple[int, ...]:
+        batch, event, support, _ = self._param_layout(name)
+        return (*batch, *noise_event_shape("Flat", support, event))
+
+    def _param_layout(self, name: str) -> tuple[tuple[int, ...], tuple[int, ...], str, g.Support]:
+        support = self.graph.variable(name).support or g.REAL_LINE
+        rank = support.event_rank if isinstance(support, g.Structured) else 0
+        shape = self.shapes[name]
+        kind = support.name if isinstance(support, g.Structured) else "interval"
+        return shape[: len(shape) - rank], shape[len(shape) - rank :], kind, support
+
+    def _param_map(self, name: str, data: Values) -> Any:
+        batch, event, kind, support = self._param_layout(name)
+        scope = Scope(self.layout.sizes, {}, data)
+        bounds = [None, None]
+        if isinstance(support, g.Interval):
+            dims = self.graph.variable(name).dims[: len(batch)]
+            bounds = [None if b is None else filled(evaluate(b, scope), dims, batch) for b in (support.lower, support.upper)]
+        return node_map(DistValue("Flat", {}), SupportValue(kind, *bounds), False, batch, event, self.table)
+
+    def param_starts(self) -> dict[str, np.ndarray]:
+        """Where the `param` variables start, in unconstrained space."""
+        with precision("float64"):
+            found = {v.name: self._param_map(v.name, self.data) for v in self.graph.of_role(Role.PARAM)}
+            return {name: np.asarray(m.inverse(jnp.asarray(self.data[name], float))[0]) for name, m in found.items()}
+
+    def with_params(self, unconstrained: Values, data: Any = None) -> dict[str, Any]:
+        """The data with the `param` variables set, and what is computed from them alone."""
+        data = self._given(data)
+        if not unconstrained:
+            return data
+        data |= {name: self._param_map(name, data).forward(jnp.asarray(v, float))[0] for name, v in unconstrained.items()}
+        return dict(self._computed(self._from_params, data))
+
+    # ------------------------------------------------------------ the bijection
+
+    def forward(self, noise: Values, gates: Values | None = None, data: Any = None) -> tuple[dict[str, Any], Any]:
+        """Latent and computed values at `noise`, and log |det dvalues/dnoise|; `gates` holds openings λ by node key."""
+        inputs = self._noise_inputs(noise, gates)
+        state = run(self._forward_items, self.layout, self.state(self.fixed(data)), inputs, _make)
+        return {n: v for n, v in state.variables.items() if n in self.selection.reported}, _total(state.terms)
+
+    def inverse(self, values: Values, gates: Values | None = None, data: Any = None) -> tuple[dict[str, Any], Any]:
+        """The noise that `forward` takes to the values of the latents, and log |det dnoise/dvalues|."""
+        taken = self._taking(values)
+        noise: dict[str, Any] = {}
+
+        def unmake(site: Site) -> tuple[Any, Any]:
+            value = taken(site)
+            noise[site.key], log_det = site.map.inverse(value, site.input("gate"))
+            return None, log_det
+
+        state = self.state({**self.fixed(data), **self._latents(values)})
+        state = run(self._known_latent_items, self.layout, state, self._noise_inputs({}, gates), unmake)
+        return {key: noise[key] for key in self.noise_shapes}, _total(state.terms)
+
+    def log_density(self, values: Values, data: Any = None) -> Any:
+        """log p(values, data): all latents of the guide, all observed data, all factors. Missing entries count nothing."""
+        return _total(self._terms(self._density_items, values, data))
+
+    def log_terms(self, values: Values, data: Any = None) -> list[tuple[g.Node, Any]]:
+        """The terms of `log_density`: nodes, each with an array over its domain."""
+        terms = self._terms(self._density_items, values, data)
+        return [(node, terms[key]) for key, node in self._density_items if key in terms]
+
+    def log_likelihood(self, values: Values, data: Any = None) -> dict[str, Any]:
+        """The log density of every observed entry, by variable in declared dim order; nan where the entry is missing.
+
+        An entry of a vector distribution is a whole draw: its event dims are gone.
+        """
+        terms = self._terms(self._density_items, values, data)
+        out: dict[str, Any] = {}
+        for key, node in self._density_items:
+            if isinstance(node, g.RandomNode) and node.observed:
+                self._lay_out(out, key, node, terms[key])
+        return out
+
+    def _terms(self, items: list[Item], values: Values, data: Any) -> Mapping[str, Any]:
+        taken = self._taking({**self._given(data), **values})
+
+        def weigh(site: Site) -> tuple[Any, Any]:
+            value = taken(site)
+            term = site.map.log_prob(value)
+            seen = self._seen(site)
+            return None, term if seen is None else jnp.where(seen, term, 0.0)
+
+        state = self.state({**self.fixed(data), **self._latents(values)})
+        return run(items, self.layout, state, {}, weigh).terms
+
+    def _lay_out(self, out: dict[str, Any], key: str, node: g.RandomNode, term: Any) -> None:
+        """Put the terms of a node into an array over the batch dims of its variable."""
+        name, rank = node.target.name, event_rank(node, self.table)
+        shape = self.shapes[name][: len(self.shapes[name]) - rank]
+        target = g.Target(name, node.target.indices[: len(node.target.indices) - rank])
+        scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
+        labels = tuple(i.loop for i in target.indices if i.loop is not None)  # type: ignore[union-attr]
+        mask = self._mask(name)
+        term = filled(Named(term, tuple(scope.loops)), labels, [np.subtract(*scope.loops[n][::-1]) for n in labels])
+        full = out.get(name, jnp.full(shape, jnp.nan)).at[place_of(target, scope, shape)].set(term)
+        if mask is not None:
+            full = jnp.where(mask.any(axis=tuple(range(len(shape), mask.ndim))), jnp.nan, full)
+        out[name] = full
+
+    # ------------------------------------------------------------ visitors' help
+
+    def fixed(self, data: Any = None) -> dict[str, Any]:
+        """The variables that are known before anything runs: data, params, and what was computed from them."""
+        observed = {v.name for v in self.graph.of_role(Role.OBSERVED)}
+        return {k: v for k, v in self._given(data).items() if k not in observed or k in self.binding.values}
+
+    def _latents(self, values: Values) -> dict[str, Any]:
+        return {name: jnp.asarray(values[name], float) for name in self.selection.guided}
+
+    def _taking(self, values: Values) -> Any:
+        """A function that takes a node's value out of whole variables."""
+
+        def take(site: Site) -> Any:
+            name = site.node.target.name
+            shape = self.shapes[name]
+            scope = Scope(self.layout.sizes, dict(zip(site.batch, _ranges(site.node, self.layout.sizes), strict=True)), {})
+            return in_domain_order(values[name], site.node.target, scope, shape, site.batch)
+
+        return take
+
+    def _mask(self, name: str) -> np.ndarray | None:
+        return self.binding.missing.get(name)
+
+    def _seen(self, site: Site) -> Any:
+        """Which draws of an observed node have no missing entry: over its domain; None for all."""
+        mask = self._mask(site.node.target.name) if site.node.observed else None
+        if mask is None:
+            return None
+        scope = Scope(self.layout.sizes, dict(zip(site.batch, _ranges(site.node, self.layout.sizes), strict=True)), {})
+        part = in_domain_order(~mask, site.node.target, scope, mask.shape, site.batch)
+        return jnp.all(part, axis=tuple(range(len(site.batch), jnp.ndim(part))))
+
+    def _noise_inputs(self, noise: Values, gates: Values | None) -> Inputs:
+        out: dict[str, dict[str, Named]] = {}
+        for key, node in self._latent_items:
+            event = tuple(f"#{n}" for n in range(len(self.noise_shapes[key]) - len(node.domain)))
+            labels = (*(a.label for a in node.domain), *event)
+            given = {"noise": noise.get(key), "gate": None if gates is None else gates.get(key)}
+            shape = self.noise_shapes[key]
+            out[key] = {n: Named(jnp.broadcast_to(jnp.asarray(v, float), shape), labels) for n, v in given.items() if v is not None}
+        return out
+
+    # ------------------------------------------------------------ simulation
+
+    def simulate(self, key: Any, values: Values | None = None, data: Any = None) -> dict[str, Any]:
+        """A draw of every latent, computed and observed variable; variables in `values` are kept as they are given.
+
+        Observed data that a line reads before the line that draws them are taken as they are: what comes is the next value given
+        the data up to it. Raises `EmfError` E1190 where these data are absent, E1191 for a `Flat` that is not in `values`.
+        """
+        given = {} if values is None else {v.name: values[v.name] for v in self.graph.of_role(Role.LATENT) if v.name in values}
+
+        def draw(site: Site) -> tuple[Any, Any]:
+            if site.node.target.name in given:
+                return site.input("value"), jnp.zeros(site.batch_shape)
+            return site.map.sample(site.inputs["rng"].array), jnp.zeros(site.batch_shape)
+
+        items = self._simulated_items
+        needed = read_early(items, self.graph)
+        if needed & self.binding.absent:
+            raise EmfError([_needs_data(self.graph, sorted(needed & self.binding.absent)[0])])
+        observed = {v.name for v in self.graph.of_role(Role.OBSERVED)} - needed
+        state = self.state({k: v for k, v in self._given(data).items() if k not in observed})
+        inputs = self._draw_inputs(key, items, given)
+        variables = run(items, self.layout, state, inputs, draw).variables
+        return {n: v for n, v in variables.items() if n in self.selection.simulated}
+
+    def _draw_inputs(self, key: Any, items: list[Item], given: Values) -> Inputs:
+        """For every random node its values where they are given, else keys, one for each round that it is carried through."""
+        out: dict[str, dict[str, Named]] = {}
+        for n, (name, node) in enumerate(items):
+            if not isinstance(node, g.RandomNode):
+                continue
+            ranges = ranges_of(node, self.layout.sizes)
+            if node.target.name in given:
+                out[name] = {"value": self.part_of(node, given[node.target.name])}
+            else:
+                carried = tuple(a.label for a in node.domain if a.carried)
+                shape = tuple(max(ranges[label][1] - ranges[label][0], 0) for label in carried)
+                own = jax.random.fold_in(key, n)
+                out[name] = {"rng": Named(jax.random.split(own, shape) if carried else own, carried)}
+        return out
+
+    def part_of(self, node: g.RandomNode, value: Any) -> Named:
+        """A node's part of its whole variable: axes of the domain first."""
+        labels = tuple(a.label for a in node.domain)
+        scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
+        array = in_domain_order(value, node.target, scope, self.shapes[node.target.name], labels)
+        return Named(array, (*labels, *(f"#{n}" for n in range(jnp.ndim(array) - len(labels)))))
+
+
+def _needs_data(graph: g.Graph, name: str) -> Diagnostic:
+    message = f"`{name}` is used above the line that draws it, so that a simulation needs its data."
+    hint = f"give {name}, or put the lines into one loop that draws each entry before it is used"
+    return Diagnostic("E1190", message, graph.variable(name).span, hint, graph.source)
+
+
+def in_domain_order(value: Any, target: g.Target, scope: Scope, shape: Any, batch: tuple[str, ...]) -> Any:
+    """The part of a whole variable that a target names: axes of the domain first, event axes last."""
+    part = jnp.asarray(value)[place_of(target, scope, shape)]
+    labels = [getattr(i, "loop", None) or f"#{n}" for n, i in enumerate(target.indices) if getattr(i, "loop", "") is not None]
+    events = [label for label in labels if label.startswith("#")]
+    return jnp.transpose(part, [labels.index(label) for label in (*batch, *events)])
+
+
+def _ranges(node: g.Node, sizes: Mapping[str, int]) -> list[tuple[int, int]]:
+    return list(ranges_of(node, sizes).values())
+
+
+def _identity(node: g.Node) -> Any:
+    """What stays the same of a node when its axes change from carried to independent."""
+    return replace(node, domain=tuple(replace(a, block=None, affine=False) for a in node.domain)), node.span
+
+
+def _make(site: Site) -> tuple[Any, Any]:
+    return site.map.forward(site.input("noise"), site.input("gate"))
+
+
+def _no_visit(site: Site) -> tuple[Any, Any]:
+    raise AssertionError(f"{site.key} is random")
+
+
+def _arrays(variables: Values, items: list[Item]) -> dict[str, np.ndarray]:
+    """The variables that these nodes define, as NumPy arrays."""
+    return {node.target.name: np.asarray(variables[node.target.name]) for _, node in items}  # type: ignore[union-attr]
+
+
+def _total(terms: Mapping[str, Any]) -> Any:
+    return sum((jnp.sum(t) for t in terms.values()), jnp.zeros(()))
+
+
+def _stored(value: np.ndarray, kind: Kind) -> np.ndarray:
+    """Data as they are held: JAX makes them 32 bits wide where it computes so."""
+    types = {Kind.REAL: np.float64, Kind.BOOL: np.bool_, Kind.INT: np.int64, Kind.INDEX: np.int32}
+    return np.asarray(value, types[kind])
