@@ -46,7 +46,8 @@ class CheckedFactor:
 
 @dataclass(frozen=True, slots=True)
 class CheckedFor:
-    """``for label in dim[lower:upper] { body }``; `label` is unique among the loops that enclose it and no name of a dim or variable."""
+    """``for label in dim[lower:upper] { body }``; `label` is unique among the loops that enclose it and no name of a dim or
+    variable."""
 
     label: str
     dim: str

@@ -29,11 +29,12 @@ class Parameter:
 class Distribution:
     """One row of the table.
 
-    `forms`: the ways of giving arguments, each a tuple of `Parameter` (``Bernoulli(probs)`` or ``Bernoulli(logits=)``); positional
-    arguments follow the first form. `support`: a name understood by the runtime: ``real``, ``positive``, ``unit``,
-    ``interval(low, high)`` by argument names, ``above(scale)``, ``circular``, ``simplex``, ``corr_cholesky``, ``real_vector``, ``bool``, ``count``,
-    ``upto(total_count)``, ``index`` (the categories of the last axis of probs). `log_prob`, `sample`, `cdf`, `quantile` are set for
-    distributions registered from Python, with keyword arguments by name (JAX functions); the built-in ones live in the runtime.
+    `forms`: the ways of giving arguments, each a tuple of `Parameter` (``Bernoulli(probs)`` or ``Bernoulli(logits=)``);
+    positional arguments follow the first form. `support`: a name understood by the runtime: ``real``, ``positive``, ``unit``,
+    ``interval(low, high)`` by argument names, ``above(scale)``, ``circular``, ``simplex``, ``corr_cholesky``, ``real_vector``,
+    ``bool``, ``count``, ``upto(total_count)``, ``index`` (the categories of the last axis of probs). `log_prob`, `sample`,
+    `cdf`, `quantile` are set for distributions registered from Python, with keyword arguments by name (JAX functions); the
+    built-in ones live in the runtime.
     """
 
     name: str

@@ -152,7 +152,8 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
-    """``sum mean sd min max prod logsumexp any all`` over the axes with labels `over` (they vanish), or ``cumsum cumprod`` along one (it stays)."""
+    """``sum mean sd min max prod logsumexp any all`` over the axes with labels `over` (they vanish), or ``cumsum cumprod``
+    along one (it stays)."""
 
     op: str
     arg: Expr

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # Elementwise, real result: name -> arity.
+_ONE_REAL = """
+exp log log1p expm1 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh logit inv_logit sigmoid
+softplus log_sigmoid probit Phi ndtri erf erfc lgamma digamma log1m log_factorial
+"""
 ELEMENTWISE_REAL: dict[str, int] = {
-    **dict.fromkeys(
-        "exp log log1p expm1 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
-        "logit inv_logit sigmoid softplus log_sigmoid probit Phi ndtri erf erfc lgamma digamma "
-        "log1m log_factorial".split(), 1),
-    **dict.fromkeys("atan2 hypot logaddexp lbeta log_choose".split(), 2),
+    **dict.fromkeys(_ONE_REAL.split(), 1),
+    **dict.fromkeys(("atan2", "hypot", "logaddexp", "lbeta", "log_choose"), 2),
 }
 # Elementwise, result of the kind of the arguments (int stays int).
 ELEMENTWISE_SAME: dict[str, int] = {"abs": 1, "square": 1, "sign": 1, "minimum": 2, "maximum": 2, "clip": 3}

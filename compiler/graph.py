@@ -49,7 +49,8 @@ class Integers:
 
 @dataclass(frozen=True, slots=True)
 class Structured:
-    """A support over the last dim (``simplex ordered positive_ordered sum_to_zero``) or the last two (``corr_cholesky corr cov_cholesky cov``)."""
+    """A support over the last dim (``simplex ordered positive_ordered sum_to_zero``) or the last two (``corr_cholesky corr
+    cov_cholesky cov``)."""
 
     name: str
 
@@ -103,7 +104,8 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class DomainAxis:
-    """One axis of a node's domain: label, the dim and range it runs over, and the number of the scan it is carried in (None: independent).
+    """One axis of a node's domain: label, the dim and range it runs over, and the number of the scan it is carried in (None:
+    independent).
 
     `affine`: each round of that scan is an affine function of the rounds before and of the noise (see `affine`).
     """
@@ -188,7 +190,8 @@ Node: TypeAlias = RandomNode | ComputedNode | FactorNode
 
 @dataclass(frozen=True, slots=True)
 class GateSpec:
-    """How one latent's gate is laid out: ``per_element``, ``per_variable`` or ``off`` (no gate: the prior's map in full), and its initial opening."""
+    """How one latent's gate is laid out: ``per_element``, ``per_variable`` or ``off`` (no gate: the prior's map in full), and
+    its initial opening."""
 
     mode: str = "per_element"
     init: float = 0.98
