@@ -1,0 +1,30 @@
+"""``python -m benchmarks NAME``; without a name, what there is."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+HELPERS = {"__init__", "__main__", "agreement"}
+NAMES = sorted({p.stem for p in Path(__file__).parent.glob("*.py")} - HELPERS)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmarks named; 2 for an unknown name."""
+    if not arguments:
+        for name in NAMES:
+            first = (import_module(f"benchmarks.{name}").__doc__ or "").partition("\n")[0]
+            print(f"{name:12} {first}")
+        return 0
+    unknown = [a for a in arguments if a not in NAMES]
+    if unknown:
+        print(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    for name in arguments:
+        import_module(f"benchmarks.{name}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
