@@ -1,0 +1,132 @@
+"""Observed data against the support of their distribution, as far as that is known from constants and data; and what
+stands in for missing entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from emfppl.compiler.expressions import At, Expr, Kind
+from emfppl.compiler.graph import Graph, Integers, Interval, RandomNode, Variable
+from emfppl.compiler.types import kind_text
+from emfppl.runtime.data_report import Coords, Report, entry, first, more, number_text
+from emfppl.runtime.data_values import Known, NotKnown, value_over
+
+# Their density at 0 is finite, so an observed 0 is no fault.
+CLOSED = ("HalfNormal", "HalfCauchy", "Exponential", "truncated", "Gamma")
+
+
+def check_observed(
+    report: Report,
+    variable: Variable,
+    values: Mapping[str, np.ndarray],
+    missing: np.ndarray | None,
+    coords: Coords,
+    sizes: Mapping[str, int],
+) -> None:
+    """Tell of observed values that their distribution gives no density."""
+    for node in observing(report.graph, variable.name):
+        if isinstance(node.support, Interval | Integers) and report.sound(variable):
+            lower, upper, part = bounds(node, values, sizes)
+            x = values[variable.name][part]
+            opened = getattr(node.support, "open_lower", False) and node.dist.name not in CLOSED
+            bad = np.zeros(values[variable.name].shape, bool)
+            bad[part] = (x <= lower if opened else x < lower) | (x > upper)
+            bad &= True if missing is None else ~missing
+            if bad.any():
+                _tell(report, variable, node, values[variable.name], bad, coords, upper, part)
+
+
+def observing(graph: Graph, name: str) -> list[RandomNode]:
+    return [n for n in graph.nodes if isinstance(n, RandomNode) and n.observed and n.target.name == name]
+
+
+def bounds(
+    node: RandomNode, values: Mapping[str, np.ndarray], sizes: Mapping[str, int]
+) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """Lower and upper bound of the distribution over the part of the variable that the node observes (an index of it);
+    infinite where they depend on anything but constants and data."""
+    loops = {a.label: (a.lower.evaluate(sizes), a.upper.evaluate(sizes)) for a in node.domain}
+    known = Known(sizes, values, loops)
+    labels = [i.loop if isinstance(i, At) else i.axis.label for i in node.target.indices]
+    kept = tuple(label for label in labels if label is not None)
+    part = tuple(_positions(i, known) for i in node.target.indices)
+    support = node.support
+    assert isinstance(support, Interval | Integers)
+    return _bound(support.lower, -np.inf, kept, known), _bound(support.upper, np.inf, kept, known), part
+
+
+def _positions(index: object, known: Known) -> slice | int:
+    """One axis of the part: a slice, or a single position."""
+    if isinstance(index, At):
+        offset = index.offset.evaluate(known.sizes)
+        if index.loop is None:
+            return offset
+        lower, upper = known.loops[index.loop]
+        return slice(index.scale * lower + offset, index.scale * (upper - 1) + offset + 1, index.scale)
+    return slice(None)
+
+
+def _bound(expr: Expr | None, otherwise: float, labels: tuple[str, ...], known: Known) -> np.ndarray:
+    try:
+        return np.asarray(otherwise if expr is None else value_over(expr, labels, known))
+    except (NotKnown, KeyError):
+        return np.asarray(otherwise)
+
+
+def _tell(
+    report: Report,
+    variable: Variable,
+    node: RandomNode,
+    x: np.ndarray,
+    bad: np.ndarray,
+    coords: Coords,
+    upper: np.ndarray,
+    part: tuple,
+) -> None:
+    position = first(bad)
+    family = node.dist.name
+    limit = np.full(x.shape, np.nan)
+    limit[part] = upper
+    above = x[position] > limit[position]
+    why = f"goes up to {number_text(limit[position])} here" if above else f"gives no density to {number_text(x[position])}"
+    message = f"{entry(variable, position, coords)} is {number_text(x[position])}, but `{family}` {why}.{more(bad)}"
+    kind = kind_text(variable.kind, variable.of)
+    hint = "0 and 1 are what it draws" if family == "Bernoulli" else ""
+    if variable.kind is Kind.REAL and family == "Beta":
+        hint = "move values of exactly 0 and 1 inwards, or use another distribution"
+    report.about(variable, "E1014", message, hint or f"`{variable.name}` is declared {variable.type_text or kind}; are the data right?",
+                 [(node.dist.span, "its distribution")])
+
+
+# ---------------------------------------------------------------- in place of missing entries
+
+
+def filled(
+    graph: Graph,
+    variable: Variable,
+    values: Mapping[str, np.ndarray],
+    missing: np.ndarray,
+    declared: tuple[float, float],
+    sizes: Mapping[str, int],
+) -> np.ndarray:
+    """The data with every missing entry replaced by a value to which type and distribution give a density."""
+    x = values[variable.name]
+    low, high = np.full(x.shape, declared[0]), np.full(x.shape, declared[1])
+    for node in observing(graph, variable.name):
+        if isinstance(node.support, Interval | Integers):
+            lower, upper, part = bounds(node, values, sizes)
+            low[part], high[part] = np.maximum(low[part], lower), np.minimum(high[part], upper)
+    present = x[~missing]
+    usual = float(np.median(present)) if present.size and variable.kind is Kind.REAL else 0.0
+    return np.where(missing, _inside(low, high, usual, variable.kind is Kind.REAL), x)
+
+
+def _inside(low: np.ndarray, high: np.ndarray, usual: float, real: bool) -> np.ndarray:
+    """A value between two bounds: `usual` if it is one."""
+    with np.errstate(invalid="ignore"):
+        middle = np.where(np.isfinite(low) & np.isfinite(high), (low + high) / 2, np.where(np.isfinite(low), low + 1, high - 1))
+    if not real:
+        return np.where(np.isfinite(low), low, np.where(np.isfinite(high), np.minimum(high, usual), usual))
+    return np.where((usual > low) & (usual < high), usual, middle)
