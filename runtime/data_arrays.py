@@ -115,14 +115,16 @@ def _long(length: int | None) -> str:
 def _objects(array: np.ndarray) -> Given:
     """An array of Python objects: None among numbers or text, decimals, rows in a column."""
     flat = array.ravel().tolist()
-    if any(isinstance(v, list | tuple | np.ndarray) for v in flat):
+    if any(issubclass(t, list | tuple | np.ndarray) for t in set(map(type, flat))):
         nested = _plain([None if v is None else list(v) if isinstance(v, np.ndarray) else v for v in flat])
         shape = array.shape + nested.values.shape[1:]
         missing = None if nested.missing is None else nested.missing.reshape(shape)
         return Given(nested.values.reshape(shape), missing)
     if array.ndim == 0 and flat and not _is_scalar(flat[0]):
         raise NotAnArray("E1006", f"is a {type(flat[0]).__name__}, not an array, a list or a number.")
-    mask = np.fromiter((_is_missing(v) for v in flat), bool, len(flat)).reshape(array.shape)
+    if set(map(type, flat)) <= {str, int, bool}:
+        return Given(array)
+    mask = np.fromiter(map(_is_missing, flat), bool, len(flat)).reshape(array.shape)
     return Given(array, mask if mask.any() else None)
 
 

@@ -114,7 +114,10 @@ def _check_index(
     present = values[~missing]
     low, high = int(present.min()), int(present.max())
     if low >= 1 and high == size:
-        message = f"`{v.name}` seems to count from 1: it goes from {low} to {high}, but positions in `{v.of}` go from 0 to {size - 1}."
+        message = (
+            f"`{v.name}` seems to count from 1: it goes from {low} to {high}, but positions in `{v.of}` "
+            f"go from 0 to {size - 1}."
+        )
         report.about(v, "E1008", message, f"subtract 1 from {v.name}, or give labels (text) in place of numbers")
         return
     where, value = entry(v, first(bad), coords), number_text(values[first(bad)])
@@ -124,7 +127,5 @@ def _check_index(
 
 def _index_hint(v: Variable, low: int, size: int) -> str:
     if low < 0:
-        return "negative positions don't count from the end here; entries that are missing are written None" if v.optional else (
-            "negative positions don't count from the end here"
-        )
+        return "negative positions don't count from the end here"
     return f"if `{v.of}` is larger than {size}, the data over it or its size are too short"

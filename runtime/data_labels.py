@@ -117,9 +117,10 @@ def _listed(labels: Iterable[Any]) -> str:
 
 def is_labels(given: Given) -> bool:
     """Whether index data are labels rather than positions: text, dates, categories."""
-    return given.categories is not None or given.values.dtype.kind in "UM" or (
-        given.values.dtype.kind == "O" and any(isinstance(v, str) or hasattr(v, "year") for v in given.values.flat)
-    )
+    if given.categories is not None or given.values.dtype.kind in "UM":
+        return True
+    kinds = set(map(type, given.values.ravel().tolist())) if given.values.dtype.kind == "O" else set()
+    return any(issubclass(kind, str) or hasattr(kind, "year") for kind in kinds)
 
 
 def encode(report: Report, given: dict[str, Given], coords: Coords) -> None:
@@ -173,9 +174,9 @@ def _positions(
     report: Report, variable: Variable, given: dict[str, Given], texts: list[Any], place: dict[Any, int], coords: Coords
 ) -> None:
     one = given[variable.name]
-    codes = np.fromiter((place.get(x, -1) for x in texts), np.int64, len(texts)).reshape(one.values.shape)
-    absent = np.fromiter((x is None for x in texts), bool, len(texts)).reshape(one.values.shape)
-    unknown = (codes < 0) & ~absent
+    known = {**dict.fromkeys(set(texts), -1), **place, None: -2}
+    codes = np.fromiter(map(known.__getitem__, texts), np.int64, len(texts)).reshape(one.values.shape)
+    absent, unknown = codes == -2, codes == -1
     if unknown.any():
         _unknown(report, variable, unknown, texts, coords)
         return

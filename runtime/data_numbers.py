@@ -17,14 +17,15 @@ MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none", "nil", ".", "-", "?", "
 
 def to_numbers(report: Report, variable: Variable, given: Given, coords: Coords) -> tuple[np.ndarray, np.ndarray] | None:
     """The values as float64 and the mask of missing entries (NaN there); None if something was wrong, and told."""
-    array, mask = given.values, given.missing
-    missing = np.zeros(array.shape, bool) if mask is None else mask
+    array: np.ndarray | None = given.values
+    mask = given.missing
+    missing = np.zeros(given.values.shape, bool) if mask is None else mask
     if given.categories is not None:
         return _categories(report, variable, given, coords)
-    if array.dtype.kind == "O":
-        array = _numbers_of(report, variable, array, missing, coords)
-    elif array.dtype.kind not in "biuf":
-        array = _foreign(report, variable, array, coords)
+    if given.values.dtype.kind == "O":
+        array = _numbers_of(report, variable, given.values, missing, coords)
+    elif given.values.dtype.kind not in "biuf":
+        array = _foreign(report, variable, given.values, coords)
     if array is None:
         return None
     values = array.astype(np.float64)

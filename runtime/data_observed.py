@@ -96,8 +96,8 @@ def _tell(
     hint = "0 and 1 are what it draws" if family == "Bernoulli" else ""
     if variable.kind is Kind.REAL and family == "Beta":
         hint = "move values of exactly 0 and 1 inwards, or use another distribution"
-    report.about(variable, "E1014", message, hint or f"`{variable.name}` is declared {variable.type_text or kind}; are the data right?",
-                 [(node.dist.span, "its distribution")])
+    hint = hint or f"`{variable.name}` is declared {variable.type_text or kind}; are the data right?"
+    report.about(variable, "E1014", message, hint, [(node.dist.span, "its distribution")])
 
 
 # ---------------------------------------------------------------- in place of missing entries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ TOLERANCE = 1e-6
 class Fault:
     """Which of the vectors or matrices (a mask over the batch axes) are faulty, how one is, and the remedy."""
 
-    bad: np.ndarray
+    bad: Any
     words: Callable[[np.ndarray], str]
     hint: str = ""
 

@@ -64,7 +64,8 @@ def _value(expr: x.Expr, known: Known) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def _reference(expr: x.Ref, known: Known) -> tuple[np.ndarray, tuple[str, ...]]:
     """Pick positions axis by axis, the last one first, so that the others keep their places."""
-    array, labels = known.values[expr.name], []
+    array = known.values[expr.name]
+    labels: list[str] = []
     for axis in reversed(range(len(expr.indices))):
         positions, label = _positions(expr.indices[axis], known)
         if positions.size and not (positions.min() >= -array.shape[axis] and positions.max() < array.shape[axis]):
@@ -83,7 +84,7 @@ def _positions(index: x.Index, known: Known) -> tuple[np.ndarray, str | None]:
             return np.arange(axis.lower.evaluate(known.sizes), axis.upper.evaluate(known.sizes)), axis.label
         case x.At(None, _, offset):
             return np.asarray(offset.evaluate(known.sizes)), None
-        case x.At(loop, scale, offset) if loop in known.loops:
+        case x.At(str(loop), scale, offset) if loop in known.loops:
             return scale * np.arange(*known.loops[loop]) + offset.evaluate(known.sizes), loop
         case x.Gather(inner):
             array, labels = _value(inner, known)

@@ -85,7 +85,7 @@ def _json_hint(text: str, error: json.JSONDecodeError) -> str:
     found = text[error.pos : error.pos + 4]
     if found.startswith("'"):
         return "JSON has double quotes"
-    if found.startswith(("NA", "None")) or found.startswith("nan"):
+    if found.startswith(("NA", "None", "nan")):
         return "write null for what is missing"
     return "no comma after the last entry" if found.startswith(("]", "}")) else ""
 
