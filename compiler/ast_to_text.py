@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
 
+
 def to_text(program: ast.Program) -> str:
     """The tree of a whole program."""
     return "".join(line + "\n" for s in program.statements for line in _lines(s, "")) or "(empty)\n"
