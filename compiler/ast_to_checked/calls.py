@@ -117,7 +117,7 @@ def _reduction(c: Context, node: ast.Call, env: Env) -> Expr | None:
 
 def _reduce(c: Context, node: ast.Call, value: Expr, over: ast.Argument | None, env: Env) -> Expr | None:
     name, have = node.func, [a.label for a in value.type.axes]
-    labels = have if over is None else _over_labels(c, over, value, env)
+    labels = env.own(have) if over is None else _over_labels(c, over, value, env)
     if labels is None:
         return None
     if not labels:
@@ -215,7 +215,7 @@ def _core(
         if labels is None:
             return None
     else:
-        labels = [a.label for a in arg.type.axes][-rank:]
+        labels = env.own(a.label for a in arg.type.axes)[-rank:]
     if len(labels) != rank:
         needs = (
             "a vector: a value over one dim"

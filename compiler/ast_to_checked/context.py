@@ -73,12 +73,17 @@ class Env:
     lengths: Mapping[str, Size] = field(
         default_factory=dict
     )  # of a function's dims, where a slice was passed
+    batch: frozenset[str] = frozenset()  # labels of a function's arguments beyond its own dims: it is called once for each
     function: str | None = None
     calls: tuple[str, ...] = ()  # functions being inlined, outermost first
 
     def size_of(self, name: str, label: str) -> Size:
         """The size that the name of a dim stands for here."""
         return self.lengths.get(name, Size.of(label))
+
+    def own(self, labels: Iterable[str]) -> list[str]:
+        """The labels that a reduction may run over: inside a function those of its own dims."""
+        return [label for label in labels if label not in self.batch]
 
     def loop(self, name: str) -> Loop | None:
         return next((loop for loop in reversed(self.loops) if loop.label == name), None)

@@ -184,8 +184,9 @@ def inline(c: Context, node: ast.Call, env: Env) -> Expr | None:
                 lengths.setdefault(d.name, axis.length)
         local[wanted.name] = _bound(c, wanted.name, value, bindings)
     before = len(c.found)
-    inner = Env(locals=local, labels=labels, lengths=lengths, function=name, calls=(*env.calls, name))
-    inner = Env(locals=local, labels=labels, lengths=lengths, function=name, calls=(*env.calls, name))
+    axes = {a.label for value in local.values() if value is not None for a in value.type.axes}
+    batch = frozenset(axes - set(labels.values()))
+    inner = Env(locals=local, labels=labels, lengths=lengths, batch=batch, function=name, calls=(*env.calls, name))
     body = _body(c, info.node, inner)
     c.found[before:] = [replace(d, notes=(*d.notes, (node.span, "called here"))) for d in c.found[before:]]
     if body is None:

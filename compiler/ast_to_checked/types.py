@@ -105,7 +105,7 @@ def _binary(c: Context, node: ast.Binary, env: Env) -> Expr | None:
     if left is None or right is None:
         return None
     if node.op == "@":
-        return _matmul(c, left, right, node)
+        return _matmul(c, left, right, node, env)
     if node.op in ("and", "or"):
         fine = [need_bool(c, a, n, node.op) for a, n in ((left, node.left), (right, node.right))]
         return elementwise(c, node.op, (left, right), Kind.BOOL, node.span) if all(fine) else None
@@ -168,9 +168,9 @@ def need_number(c: Context, arg: Expr, node: ast.Expr, what: str) -> bool:
     return False
 
 
-def _matmul(c: Context, left: Expr, right: Expr, node: ast.Binary) -> Expr | None:
+def _matmul(c: Context, left: Expr, right: Expr, node: ast.Binary, env: Env) -> Expr | None:
     mine, theirs = [a.label for a in left.type.axes], {a.label for a in right.type.axes}
-    shared = [label for label in mine if label in theirs]
+    shared = env.own(label for label in mine if label in theirs)
     if not shared:
         sides = (
             f"the left is {dims.dims_text(mine)}, the right "

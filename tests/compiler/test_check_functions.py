@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from checking import checked, codes, variable
+from checking import checked, codes, value_of, variable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import Oracle
+
+from emfppl.compiler.expressions import ArrayCall, Reduce, walk
 
 HEAD = """\
 def plus(x: real, y: real): real { return x + y }
@@ -22,6 +24,10 @@ def tail(v[k]): real { return sum(v[1:]) }
 def pairs(v[k], w[m]): real { return sum(v * w) }
 def average(v[k]): real { return sum(v) / k }
 def pick(v[k], i: index(k)): real { return v[i] }
+def total(v[k], w[k]): real { return sum(w * v) }
+def product(v[k], w[k]): real { return w @ v }
+def shares(v[k], w[k]): real { return sum(softmax(w * v)) }
+def largest(S[k, k']): real { return max(S) }
 dim a
 dim b
 data u[a]: real
@@ -51,6 +57,10 @@ CALLS = [
     ("x = average(u[1:])", u[1:].mean()),
     ("x[b] = pick(u, g)", u[[2, 0]]),
     ("x[b] = pick(u + 1, g)", u[[2, 0]] + 1),
+    ("x[a] = total(m, v)", m @ v),
+    ("x[a] = total(v, m)", m @ v),
+    ("x[a] = product(m, v)", m @ v),
+    ("x = largest(s)", s.max()),
     ("x = plus(norm(u), dot(v, v))", np.linalg.norm(u) + v @ v),
 ]
 
@@ -72,6 +82,15 @@ def test_a_call_is_its_body_with_the_arguments_in_place(args):
     x, y = (t.replace("s[0]", "s[0, a]") for t in args)
     direct = computed(f"x = sum(({x}) * ({y}), over = a)")
     np.testing.assert_allclose(computed(f"x = dot({x}, {y})"), direct)
+
+
+def test_a_function_of_vectors_works_along_its_own_dim():
+    """Called with a matrix it is called for each row, whatever the order of the axes in its body."""
+    for args in ("m, v", "v, m"):
+        reduce = value_of(HEAD + f"x[a] = shares({args})\n", "x")
+        calls = [e for e in walk(reduce) if isinstance(e, ArrayCall)]
+        assert [e.cores for e in calls] == [(("b",),)]
+        assert [e.over for e in walk(reduce) if isinstance(e, Reduce)] == [("b",)]
 
 
 def test_faults_are_told_in_the_definition_and_once():
