@@ -10,7 +10,9 @@ import jax
 import numpy as np
 
 from emfppl import arguments
-from emfppl.runtime.bind import bind
+from emfppl.compiler.ast_to_checked.context import listed
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.bind import Binding
 from emfppl.runtime.graph_to_model import numpyro_model
 from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
@@ -25,14 +27,10 @@ Values = Mapping[str, Any]
 class Bound:
     """What `Model.bind` gives. Methods take and give one draw: arrays by name, in declared dim order."""
 
-    def __init__(
-        self, model: Model, data: Any, sizes: Mapping[str, int] | None = None, precision: str | None = None
-    ):
+    def __init__(self, model: Model, binding: Binding, precision: str | None = None):
         self.model = model
         self.precision = precision
-        self._data = data
-        self._sizes = sizes
-        self.program = Program(bind(model._graph, data, sizes), model.table)
+        self.program = Program(binding, model.table)
         self._functions: dict[str, Callable] = {}
 
     @property
@@ -103,17 +101,15 @@ class Bound:
         from emfppl.runtime.posterior import Posterior
 
         seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
-        self.need_observed()
+        absent = sorted(self.program.binding.absent)
+        if absent:
+            message = f"The data lack {listed(f'`{n}`' for n in absent)}; a posterior needs all observed data."
+            raise EmfError([Diagnostic("E1001", message, hint="give them to bind")])
         result = fit_program(
             self.program, guide=arguments.guide_name(guide), seed=seed, precision=self.precision,
             progress=progress,
         )  # fmt: skip
         return Posterior(self.program, result, num_draws, seed)
-
-    def need_observed(self) -> None:
-        """Raise `EmfError` if an observed variable has no data."""
-        if self.program.binding.absent:
-            bind(self.model._graph, self._data, self._sizes, observed="required")
 
     @cached_property
     def numpyro_model(self) -> Callable[[], None]:

@@ -18,6 +18,7 @@ from emfppl.read_source import read_source
 if TYPE_CHECKING:
     from emfppl.bound import Bound, NumpyroModel
     from emfppl.drawing import Drawing
+    from emfppl.runtime.bind import Binding
     from emfppl.runtime.posterior import Posterior
 
 Sizes = Mapping[str, int]
@@ -53,7 +54,7 @@ class Model:
         """
         arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
         arguments.guide_name(guide)
-        return self.bind(data, sizes, precision).fit(guide, seed, num_draws, progress)
+        return self._bind(data, sizes, precision, "required").fit(guide, seed, num_draws, progress)
 
     def bind(self, data: Any = None, sizes: Sizes | None = None, precision: str | None = None) -> Bound:
         """The program with its data: a joint density, a map from noise to variables, a simulator.
@@ -61,10 +62,20 @@ class Model:
         Observed variables may be left out: then there is a prior only, and sizes that they would have shown
         come from `sizes`.
         """
+        return self._bind(data, sizes, precision, "optional")
+
+    def _bind(self, data: Any, sizes: Sizes | None, precision: str | None, observed: str) -> Bound:
+        """Wrong data are told before JAX is imported."""
+        precision = arguments.precision_of(precision)
+        binding = self._binding(data, sizes, observed)
         from emfppl.bound import Bound
 
-        sizes, precision = arguments.sizes_of(sizes), arguments.precision_of(precision)
-        return Bound(self, {} if data is None else data, sizes, precision)
+        return Bound(self, binding, precision)
+
+    def _binding(self, data: Any, sizes: Sizes | None, observed: str) -> Binding:
+        from emfppl.runtime.bind import bind
+
+        return bind(self._graph, {} if data is None else data, arguments.sizes_of(sizes), observed)
 
     def sample_prior(
         self, num_draws: int = 1000, data: Any = None, sizes: Sizes | None = None, seed: int = 0
@@ -90,13 +101,10 @@ class Model:
     def check(self, data: Any = None, sizes: Sizes | None = None) -> list[Diagnostic]:
         """What there is to say about the program (warnings) and, where data are given, everything wrong with
         them. Imports no JAX."""
-        from emfppl.runtime.bind import bind
-
         found = list(check_text(self.source, self.table))
         if data is not None or sizes is not None:
-            observed = "optional" if data is None else "required"
             try:
-                bind(self._graph, {} if data is None else data, arguments.sizes_of(sizes), observed)
+                self._binding(data, sizes, "optional" if data is None else "required")
             except EmfError as error:
                 found += error.diagnostics
         return found

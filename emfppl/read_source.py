@@ -48,7 +48,7 @@ def missing(path: Path) -> Diagnostic:
     """That there is no such file, with the nearest name in its folder."""
     if not path.parent.is_dir():
         return Diagnostic("E1201", f"There is no folder {path.parent}.")
-    names = [p.name for p in path.parent.iterdir() if p.suffix == path.suffix]
-    near = get_close_matches(path.name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {path.with_name(near[0])}?" if near else ""
+    names = [p.stem for p in path.parent.iterdir() if p.suffix == path.suffix]
+    near = get_close_matches(path.stem, names, n=1, cutoff=0.6)
+    hint = f"did you mean {path.with_name(near[0] + path.suffix)}?" if near else ""
     return Diagnostic("E1201", f"There is no file {path}.", hint=hint)

@@ -8,6 +8,7 @@ from emfppl.commands.inputs import data_option, read_all, size_option, source
 from emfppl.commands.output import as_json, echo_json, show
 from emfppl.compiler.pipeline import check_text
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.source import SourceText
 
 
 @click.command()
@@ -30,18 +31,20 @@ def check(files: tuple[str, ...], data: tuple[str, ...], sizes: dict[str, int] |
 
 def diagnose(file: str, data: tuple[str, ...], sizes: dict[str, int] | None) -> list[Diagnostic]:
     """All there is to say about one program and its data."""
+    found: list[Diagnostic] = []
     try:
         text = source(file)
-        found = list(check_text(text))
+        found += check_text(text)
         if (data or sizes) and not any(one.is_error for one in found):
             _bind(text, data, sizes)
     except EmfError as error:
-        return [*locals().get("found", ()), *error.diagnostics]
+        found += error.diagnostics
     return found
 
 
-def _bind(text, data, sizes) -> None:  # type: ignore[no-untyped-def]
+def _bind(text: SourceText, data: tuple[str, ...], sizes: dict[str, int] | None) -> None:
     from emfppl.compiler.pipeline import compile_text
     from emfppl.runtime.bind import bind
 
-    bind(compile_text(text), read_all(data) or {}, sizes, "required" if data else "optional")
+    graph = compile_text(text)
+    bind(graph, read_all(data, graph) or {}, sizes, "required" if data else "optional")

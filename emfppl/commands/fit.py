@@ -12,7 +12,7 @@ import click
 from emfppl.commands.inputs import data_option, read_all, size_option, source
 from emfppl.commands.output import echo_json, need_writable, show
 from emfppl.compilation_cache import use_cache
-from emfppl.compiler.pipeline import check_text
+from emfppl.compiler.pipeline import check_text, compile_text
 from emfppl.grammar.diagnostics import EmfError
 
 if TYPE_CHECKING:
@@ -69,12 +69,14 @@ def fit(
         need_writable(path)
     _warn(check_text(text))
     if no_cache:
-        os.environ["EMF_NO_CACHE"] = "1"
-    use_cache()
+        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+    else:
+        use_cache()
     from emfppl.model import Model
 
-    posterior = Model(text).fit(
-        read_all(data), sizes=sizes, progress=not no_progress and sys.stderr.isatty(), **how
+    model = Model(text)
+    posterior = model.fit(
+        read_all(data, compile_text(text)), sizes=sizes, progress=not no_progress and sys.stderr.isatty(), **how
     )
     _save(posterior, output, netcdf)
     if machine:

@@ -8,7 +8,6 @@ import click
 
 from emfppl.commands.inputs import source
 from emfppl.commands.output import show, write
-from emfppl.grammar.ast_to_text import format_program
 from emfppl.grammar.source import SourceText
 from emfppl.grammar.text_to_ast import parse
 
@@ -49,6 +48,8 @@ def _one(file: str, only_check: bool, to_stdout: bool) -> int:
 
 def formatted(text: SourceText) -> str | None:
     """The program in its layout; None, after telling why, if it does not parse."""
+    from emfppl.grammar.ast_to_text import format_program
+
     program, problems = parse(text)
     if any(one.is_error for one in problems):
         show(problems)

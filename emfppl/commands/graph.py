@@ -9,7 +9,6 @@ import click
 from emfppl.commands.inputs import source
 from emfppl.commands.output import need_writable
 from emfppl.compiler.pipeline import compile_text
-from emfppl.drawing import Drawing
 
 FORMATS = ("svg", "dot", "mermaid")
 
@@ -31,6 +30,8 @@ FORMATS = ("svg", "dot", "mermaid")
 )
 def graph(file: str, output: Path | None, kind: str | None) -> None:
     """Draw a program: plates as boxes, observed variables shaded."""
+    from emfppl.drawing import Drawing
+
     drawing = Drawing(compile_text(source(file)))
     if output is None:
         click.echo(drawing.text(kind).rstrip("\n"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from emfppl.arguments import wrong
+from emfppl.compiler.graph import Graph
 from emfppl.grammar.source import SourceText
 from emfppl.read_source import read_file
 
@@ -44,22 +45,24 @@ def _sizes(context: click.Context, option: click.Parameter, values: Sequence[str
     return out or None
 
 
-def read_all(paths: Sequence[str]) -> Any:
-    """The data of all files together; a name may stand in one file only. None without files."""
-    from emfppl.runtime.read_data import read_data
+def read_all(paths: Sequence[str], graph: Graph) -> Any:
+    """The data of all files together; None without files.
+
+    Of several, each name may stand in one only, and columns of tables that the program does not know are let be.
+    """
+    from emfppl.runtime.read_data import Table, read_data
 
     if len(paths) <= 1:
         return read_data(Path(paths[0])) if paths else None
+    known = {v.name for v in graph.variables} | {d.name for d in graph.dims}
     merged: dict[str, Any] = {}
     home: dict[str, str] = {}
     for path in paths:
-        for name, values in _columns(read_data(Path(path))).items():
+        found = read_data(Path(path))
+        for name, values in found.items():
+            if isinstance(found, Table) and name not in known:
+                continue
             if name in merged:
                 raise wrong(f"{home[name]} and {path} both hold `{name}`.", "keep it in one of them")
             merged[name], home[name] = values, path
     return merged
-
-
-def _columns(data: Any) -> dict[str, Any]:
-    """A dict as it is, a frame as its columns."""
-    return dict(data) if isinstance(data, Mapping) else {str(name): data[name] for name in data.columns}
