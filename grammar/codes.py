@@ -278,9 +278,21 @@ CODES: tuple[Code, ...] = (
         "Entries of data with `?` may be missing, so nothing can be computed from them in this version.",
     ),
     Code(
+        "E0803",
+        "a constrained matrix that is not data",
+        "Latents and params may be simplex, ordered, positive_ordered, sum_to_zero or corr_cholesky; corr, cov and "
+        "cov_cholesky are for data in this version.",
+    ),
+    Code(
         "E0804",
         "a variable partly drawn, partly computed",
         "This version needs all pieces of a variable to be drawn with `~`, or all to be set with `=`.",
+    ),
+    Code(
+        "E0805",
+        "a constrained vector whose density is not known",
+        "An ordering of differently distributed elements, or a sum of zero of elements that are not normal alike, "
+        "cuts off a part whose size depends on unknown values.",
     ),
     # -- E10 data
     Code("E1001", "data that are missing", "Data without a default that the program needs were not given."),

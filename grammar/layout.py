@@ -70,6 +70,8 @@ class _Layout:
                 self._comment(str(token).rstrip())
             case "NEWLINE":
                 self._newline(at)
+            case "SEMICOLON" if self.brackets:
+                self._add(Token.new_borrow_pos("COMMA", ",", token))
             case "SEMICOLON":
                 self._finish()
             case "LPAR" | "LSQB":

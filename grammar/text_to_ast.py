@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,7 +13,9 @@ from lark import Lark, Token
 from lark.exceptions import UnexpectedToken
 
 from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.characters import cleaned
 from emfppl.grammar.diagnostics import Diagnostic
+from emfppl.grammar.explain import Fault, explain
 from emfppl.grammar.layout import Line, lines_of
 from emfppl.grammar.source import SourceText, Span
 from emfppl.grammar.tree_builder import TreeBuilder
@@ -41,8 +44,9 @@ def _parser() -> Lark:
 
 def parse(source: SourceText) -> tuple[ast.Program, tuple[Diagnostic, ...]]:
     """The program, without the statements that can't be read, and what is wrong in source order."""
-    lines, rest, found = lines_of(_parser().lex(source.text), source)
-    reader = _Reader(source, found)
+    tokens, signs = cleaned(_parser().lex(source.text), source)
+    lines, rest, brackets = lines_of(tokens, source)
+    reader = _Reader(source, [*signs, *brackets])
     for line in lines:
         reader.read(line)
     program = reader.end(rest)
@@ -67,6 +71,7 @@ class _Reader:
 
     def __init__(self, source: SourceText, found: list[Diagnostic]):
         self.source, self.found = source, found
+        self.told = sorted(d.span.start for d in found if d.span)  # places of what was found in signs and brackets
         self.blocks = [_Block()]
         self.lost_heads = 0  # heads without a brace, whose closing brace is no fault of its own
 
@@ -128,16 +133,25 @@ class _Reader:
         guide = isinstance(block.head, ast.Guide)
         tokens = [_softened(line.tokens[0]), *line.tokens[1:]] if guide else line.tokens
         parser = _parser().parse_interactive(start="guide_line" if guide else "line")
+        at = 0
         try:
-            for token in tokens:
+            for at, token in enumerate(tokens):
                 parser.feed_token(token)
             node = parser.feed_eof(tokens[-1])
         except UnexpectedToken as fault:
-            if not line.told:
-                self._error("E0105", f"unexpected {fault.token!r} {line.tokens}", line.span)
+            end = len(tokens) if fault.token.type == "$END" else at
+            self._tell(line, Fault(self.source, tuple(tokens), end, fault.accepts or fault.expected, guide))
             return None
         above = list(line.above) if block.statements else _without_leading_blank(line.above)
         return replace(node, comments=ast.Comments(_collapsed(above), line.behind))
+
+    def _tell(self, line: Line, fault: Fault) -> None:
+        """Say what is wrong with a line, unless something in it was told already."""
+        here = bisect_left(self.told, line.span.start)
+        if here == len(self.told) or self.told[here] >= line.span.end:
+            self.found.append(explain(fault))
+        if line.tokens[0].type in ("FOR", "DEF", "GUIDE") and not line.opens:
+            self.lost_heads += 1
 
     def _error(self, code: str, message: str, span: Span, hint: str = "") -> None:
         self.found.append(Diagnostic(code, message, span, hint, self.source))
