@@ -13,6 +13,7 @@ from emfppl.compiler.ast_to_checked import (
     observed,
     order,
     statements,
+    structured,
     targets,
 )
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
@@ -66,6 +67,7 @@ def _round(
     spec = guide.check_guide(c, program)
     order.check_order(c, body)
     limits.check_limits(c, body)
+    structured.check_structured(c, body)
     if not c.failed:
         lint.lint(c, body)
     return c, body, spec
