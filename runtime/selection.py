@@ -37,7 +37,7 @@ def _index_text(index: At | Whole, ranges: dict[str, g.DomainAxis]) -> str:
         return str(index.offset)
     axis = ranges[index.loop]
     if index.scale != 1:
-        return f"{index.scale} * {index.loop} + {index.offset}"
+        return f"{index.scale}*{index.loop}" + (f"+{index.offset}" if index.offset != Size() else "")
     lower, upper = axis.lower + index.offset, axis.upper + index.offset
     left, right = ("" if lower.value == 0 else str(lower)), ("" if upper == Size.of(axis.dim) else str(upper))
     return f"{left}:{right}"

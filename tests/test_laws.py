@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from jax.flatten_util import ravel_pytree
 from oracle import Oracle
 from strategies import Generated, programs
 
@@ -99,7 +100,7 @@ def test_law_1_log_determinant_is_autodiffs(g: Generated):
         program = program_of(graph, g)
         noise = noise_of(program, 1)
         gates = {k: jnp.full(s, 0.6) for k, s in program.noise_shapes.items()}
-        flat, unflatten = jax.flatten_util.ravel_pytree(noise)
+        flat, unflatten = ravel_pytree(noise)
         for opening in (None, gates):
             f = lambda u, o=opening: free_coordinates(graph, program.forward(unflatten(u), o)[0])  # noqa: E731
             jacobian = jax.jacfwd(f)(flat)
