@@ -1,8 +1,8 @@
 """Every block of code in the documentation does what its page says.
 
-``emf`` blocks are programs: plain ones compile without a diagnostic; ``error=E0303`` and ``warning=W0105`` give just that code.
-``python`` blocks of a page run one after another in one namespace, from the top of the repository; ``sh`` blocks run
-line by line, and a following ``text`` block marked `output` is what the line before it printed.
+``emf`` blocks are programs: plain ones compile without a diagnostic; ``error=E0303`` and ``warning=W0105`` give just
+that code. ``python`` blocks of a page run one after another in one namespace, ``sh`` blocks marked ``run`` line by
+line, with ``status=1`` if they shall fail; both where `examples/` is at hand.
 """
 
 from __future__ import annotations
@@ -71,13 +71,23 @@ def test_programs_are_what_the_page_says(block):
 
 
 PYTHON_PAGES = sorted({b.page for b in of("python")})
+SHELL_PAGES = sorted({b.page for b in of("sh") if "run" in b.marks})
 
 
-@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_python_blocks_run(page, tmp_path, monkeypatch):
-    for name in ("examples",):
-        (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def folder(tmp_path):
+    """An empty folder with the examples in it."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    return tmp_path
+
+
+def short(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=short)
+def test_python_blocks_run(page, folder, monkeypatch):
+    monkeypatch.chdir(folder)
     namespace: dict[str, object] = {"__name__": "docs"}
     for block in blocks(page):
         if block.language == "python":
@@ -85,19 +95,19 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
             exec(code, namespace)
 
 
-@pytest.mark.parametrize("page", sorted({b.page for b in of("sh") if "run" in b.marks}), ids=lambda p: str(p.relative_to(ROOT)))
-def test_commands_run(page, tmp_path):
-    for name in ("examples",):
-        (tmp_path / name).symlink_to(ROOT / name)
+@pytest.mark.parametrize("page", SHELL_PAGES, ids=short)
+def test_commands_run(page, folder):
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    for block in blocks(page):
-        if block.language == "sh" and "run" in block.marks:
-            for line in block.code.splitlines():
-                done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PATH": path})
-                assert done.returncode == int(block.marks.get("status", 0)), f"{line}\n{done.stdout}{done.stderr}"
+    for block in (b for b in blocks(page) if b.language == "sh" and "run" in b.marks):
+        for line in block.code.splitlines():
+            done = subprocess.run(
+                line, shell=True, cwd=folder, capture_output=True, text=True, env={**os.environ, "PATH": path}
+            )
+            expected = int(block.marks.get("status", 0))
+            assert done.returncode == expected, f"{line}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=short)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if "://" in target:
