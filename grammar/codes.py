@@ -11,6 +11,89 @@ from emfppl.grammar.diagnostics import Code
 
 CODES: tuple[Code, ...] = (
     # -- E01 text and syntax
+    Code(
+        "E0101",
+        "a sign that does not belong",
+        "Programs are made of letters, digits and the signs of the language. Word processors put other "
+        "quotation marks, dashes and spaces in their place.",
+    ),
+    Code(
+        "E0102",
+        "an unfinished statement",
+        "A newline ends a statement, except inside ( ) and [ ]. Something is missing at the end of the line, or "
+        "two statements stand in one.",
+    ),
+    Code("E0103", "a bracket that is never closed", "Each `(`, `[` and `{` needs its closing one."),
+    Code(
+        "E0104",
+        "a closing bracket that closes nothing",
+        "A `)`, `]` or `}` without its opening one, or one that does not fit it.",
+    ),
+    Code("E0105", "something in the wrong place", "A word or sign stands where the grammar has no place for it."),
+    Code(
+        "E0106",
+        "a line that is no statement",
+        "Each line declares, draws with `~`, sets with `=`, or starts a block. A value alone does nothing.",
+    ),
+    Code(
+        "E0107",
+        "a word of the language as a name",
+        "`dim data param def for in factor return guide if and or not true false` can't name anything.",
+    ),
+    Code("E0108", "a text", "There are no texts in a program; labels of dims come with the data."),
+    Code(
+        "E0109",
+        "a statement outside its block",
+        "`return` stands in a function, which holds nothing else but `=`; `backbone` and `gate` stand in a guide block.",
+    ),
+    Code(
+        "E0110",
+        "too much nesting",
+        "Expressions nest 100 deep at most, counting each operator of a sum, and blocks 20 deep.",
+    ),
+    Code("E0111", "a number that is none", "Numbers look like `1000`, `0.5` or `1e-3`, and are finite."),
+    Code(
+        "E0112",
+        "a part of the language that this version lacks",
+        "Named models, density blocks and imports are not there yet.",
+    ),
+    Code(
+        "E0120",
+        "a declaration in another language's manner",
+        "`data NAME[dims]: type` declares what is known; an unknown is declared by its prior, and a function by `def`.",
+    ),
+    Code(
+        "E0121",
+        "an assignment in another language's manner",
+        "`=` sets a variable, once and for all. `factor` adds to the log density.",
+    ),
+    Code(
+        "E0122",
+        "a loop or range in another language's manner",
+        "Loops run over dims, or parts of them: `for t in time[1:] {`. Positions count from 0.",
+    ),
+    Code(
+        "E0123",
+        "a block that does not exist",
+        "The whole file is the model. Blocks are the bodies of `for`, `def` and `guide`.",
+    ),
+    Code("E0124", "another language's comment or semicolon", "A comment starts with `#`, and a newline ends a statement."),
+    Code("E0125", "an operator that does not exist", "Operators are `+ - * / // % ^ @`, comparisons, `and`, `or` and `not`."),
+    Code(
+        "E0126",
+        "Python or R",
+        "A program is not Python: draws are written with `~`, functions and distributions have bare names.",
+    ),
+    Code(
+        "E0127",
+        "control flow that does not exist",
+        "A choice is an expression, `if(condition, value, otherwise)`; repetition is over dims.",
+    ),
+    Code(
+        "E0128",
+        "a truncation in another language's manner",
+        "`truncated(distribution, lower, upper)`, or a narrower type on the left, truncates and renormalises.",
+    ),
     # -- E02 names
     Code(
         "E0201",

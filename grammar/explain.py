@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from lark import Token
 
+from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.habit_lines import habit_of
 from emfppl.grammar.source import SourceText, Span
@@ -139,7 +141,7 @@ def _ends_too_early(fault: Fault) -> Diagnostic | None:
         hint = "a statement goes on in the next line only inside parentheses: write ( behind = or in front of the sum"
         if last.type in ("TILDE", "COLON", "EQUAL"):
             hint = {"TILDE": "write a distribution behind it, such as Normal(0, 1)", "COLON": "write a type behind it, such as real",
-                    "EQUAL": "write a value behind it"}[last.type]  # fmt: skip
+                    "EQUAL": "write a value behind it, in the same line or in parentheses that open there"}[last.type]  # fmt: skip
         return fault.tell("E0102", f"The statement ends after `{last}`.", place(last), hint)
     kind = fault.tokens[0].type
     if kind == "NAME" and not fault.in_guide:
@@ -213,7 +215,7 @@ def _two_in_a_row(fault: Fault) -> Diagnostic | None:
     both = place(before).to(place(token))
     if before.type in ENDS and token.type in STARTS:
         if before.type == "NUMBER" and before.end_pos == token.start_pos:
-            return fault.tell("E0111", f"`{before}{token}` is neither a number nor a name.", both, f"to multiply write {before} * {token}; numbers look like 1000, 0.5 or 1e-3")
+            return fault.tell("E0111", f"`{before}{token}` is neither a number nor a name.", both, _number_hint(before, token))
         inside = len([k for k in fault.kinds()[: fault.at] if k in ("LPAR", "LSQB")]) > len([k for k in fault.kinds()[: fault.at] if k in ("RPAR", "RSQB")])
         hint = "write a comma or an operator between them" if inside else "write an operator between them, or a new line"
         return fault.tell("E0105", f"Nothing stands between `{before}` and `{token}`.", both, hint)
@@ -222,6 +224,12 @@ def _two_in_a_row(fault: Fault) -> Diagnostic | None:
             return fault.tell("E0105", "There is an = too many.", both, "")
         return fault.tell("E0105", f"`{token}` can't follow `{before}`.", both, "is a value missing between them, or one of them too many?")
     return None
+
+
+def _number_hint(before: Token, token: Token) -> str:
+    if re.fullmatch(r"[0-9_]+", before + token):
+        return f"write {(before + token).replace('_', '')}"
+    return f"to multiply write {before} * {token}; numbers look like 1000, 0.5 or 1e-3"
 
 
 def _gap_in_brackets(fault: Fault) -> Diagnostic | None:
@@ -271,6 +279,10 @@ def _symbol(fault: Fault) -> Diagnostic | None:
 
 
 def _in_guide(fault: Fault) -> Diagnostic | None:
+    """Something else in a guide block, or a gate outside of one."""
+    words = [str(t) for t in fault.tokens[:3]]
+    if not fault.in_guide and fault.at == 1 and (words[0] == "backbone" or (words[0] == "gate" and words[2:] == [":"])):
+        return fault.tell("E0109", f"`{words[0]}` stands outside of a guide block.", fault.span, "write guide { above it and } below")
     if not fault.in_guide or fault.at > 0:
         return None
     return fault.tell("E0109", "In a guide block stand `backbone` and `gate` only.", fault.span, "such as backbone iaf(layers = 2) or gate x: off")
@@ -288,6 +300,17 @@ def _declared_dims(fault: Fault) -> Diagnostic | None:
     return None
 
 
+def misplaced(node: object, in_function: bool, span: Span, source: SourceText) -> Diagnostic | None:
+    """What to say of a statement that can be read and stands where it can't stand."""
+    if in_function and not isinstance(node, ast.Assign | ast.Return):
+        message = "A function computes: `NAME = expression` and `return` are all it may hold."
+        hint = "draw outside and give the function the value; a reduction such as sum(x) needs no loop"
+        return Diagnostic("E0109", message, span, hint, source)
+    if not in_function and isinstance(node, ast.Return):
+        return Diagnostic("E0109", "`return` stands outside of a function.", span, "write it in the body of a def", source)
+    return None
+
+
 def _unexpected(fault: Fault) -> Diagnostic:
     token = fault.token
     if token is None:
@@ -296,10 +319,10 @@ def _unexpected(fault: Fault) -> Diagnostic:
         return fault.tell("E0105", f"A statement can't start with `{token}`.", place(token), "it starts with a name, or with dim, data, param, def, for, factor or guide")
     if token.type == "LBRACE":
         return fault.tell("E0105", "Braces hold the body of a for, def or guide.", place(token), "")
-    return fault.tell("E0105", f"`{token}` can't stand behind `{fault.before}`.", place(token), _form(fault))
+    return fault.tell("E0105", f"`{token}` can't stand behind `{fault.before}`.", place(token), _form(fault) if fault.tokens[0].type != "NAME" else "")
 
 
 RULES: tuple[Callable[[Fault], Diagnostic | None], ...] = (
-    _habit, _in_guide, _string, _word_as_name, _statement_word_inside, _ends_too_early, _says_nothing, _symbol, _left_side, _declared_dims,
-    _gap_in_brackets, _equals_inside, _two_in_a_row,
+    _habit, _in_guide, _string, _word_as_name, _statement_word_inside, _ends_too_early, _says_nothing, _symbol,
+    _gap_in_brackets, _left_side, _declared_dims, _equals_inside, _two_in_a_row,
 )  # fmt: skip

@@ -50,10 +50,13 @@ def _stan_hint(found: Match) -> str:
     dims = ", ".join(_dim_name(s) for s in sizes)
     head = found["name"] + (f"[{dims}]" if dims else "")
     kind = _stan_type(found["type"], found["bounds"] or "")
+    declared = f" (and {', '.join(f'dim {d}' for d in dims.split(', '))})" if dims else ""
     if found["type"] == "int" and not dims:
         return f"a size is a dim: dim {found['name']}; another number that is known: data {head}: {kind}"
+    if kind not in ("real", "positive", "unit", "ordered", "positive_ordered") and not kind.startswith("real"):
+        return f"write data {head}: {kind}{declared}"
     unknown = f"{head} ~ Normal(0, 1)" if kind == "real" else f"{head}: {kind} ~ Normal(0, 1)"
-    return f"what is known: data {head}: {kind}; what is not is declared by its prior, such as {unknown}"
+    return f"what is known: data {head}: {kind}{declared}; what is not is declared by its prior, such as {unknown}"
 
 
 def _dim_name(size: str) -> str:
@@ -121,11 +124,11 @@ BLOCKS = (
 
 _LOOP = "loops run over dims or parts of them: for <i> in DIM { … } or for <i> in DIM[1:] { … }"
 FLOW = (
-    _row(r"^for\s+(?P<i>\w+)\s+in\s+(?P<range>[^{:]*(?:\[[^\]]*\])?)(?P<mark>:)\s*$", "E0122", "A block takes braces, not a colon.",
-         "write for <i> in <range> { and } on a line of its own"),
     _row(r"^for\s*\(\s*(?:int\s+|size_t\s+|auto\s+)?(?P<i>\w+)(?:\s+in\s+[^{]*|.*)", "E0122", "The head of a loop is `for NAME in DIM {`, without parentheses.", _LOOP),
     _row(r"^for\s+(?P<i>\w+)\s+in\s+(?P<mark>(?:range|seq_len|seq_along|seq|arange|1:length)\b.*?)\s*\{?:?$", "E0122", "`<mark>` is not a dim.", _LOOP),
     _row(r"^for\s+(?P<i>\w+)\s+(?:in|=|∈)\s+(?P<mark>[\w.+*-]+\s*:\s*[\w.()+*-]+)", "E0122", "`<mark>` is not a dim.", _LOOP),
+    _row(r"^for\s+(?P<i>\w+)\s+in\s+(?P<range>[^{:]*(?:\[[^\]]*\])?)(?P<mark>:)\s*$", "E0122", "A block takes braces, not a colon.",
+         "write for <i> in <range> { and } on a line of its own"),
     _row(r"^for\s+(?P<mark>(?P<i>\w+)\s*,\s*\w+)\s+in\b", "E0122", "A loop has one variable.", "write two loops, one in the other"),
     _row(r"^(?P<mark>while|repeat|do|until)\b", "E0127", "There is no `<mark>`.", "loops run over dims: for t in DIM { … }"),
     _row(r"^(?P<mark>else\s+if|elif|elseif|else)\b", "E0127", "There is no `<mark>`.", "a choice is an expression: name = if(condition, value, otherwise)"),
@@ -137,7 +140,7 @@ FLOW = (
     _row(r"(?P<mark>\b(?:function)\s*\()", "E0127", "A function starts with `def`.", "write def f(x: real): real { return … }"),
     _row(r"(?P<mark>[\[(][^\[\]()]*\bfor\s+\w+\s+in\b[^\])]*[\])]?)", "E0127", "There are no comprehensions.", "over a whole dim write name[DIM] = expression, or a loop"),
     _row(r"^(?P<mark>end|begin|endfor|done)\b", "E0127", "There is no `<mark>`.", "a block starts with { and ends with }"),
-    _row(r"^(?P<mark>break|continue|pass|try|with|yield|del|global|assert)\b(?!\s*[~=\[])", "E0127", "There is no `<mark>`.",
+    _row(r"^(?P<mark>break|continue|pass|try|yield|del|global|assert)\b(?!\s*[~=\[])", "E0127", "There is no `<mark>`.",
          "a program holds declarations, `~`, `=`, `for` and `factor`"),
 )  # fmt: skip
 
@@ -146,20 +149,29 @@ FLOW = (
 
 def _sample_hint(found: Match) -> str:
     """``numpyro.sample("x", dist.Normal(0, 1), obs = y)`` and ``pm.Normal("x", 0, 1)`` as they are written here."""
-    name, law, rest = found["name"], found["law"], (found["rest"] or "").strip().rstrip(")").strip(" ,")
-    plain = re.sub(r",?\s*(?:obs|observed|dims|shape|sample_shape|rng_key|data|size)\s*=.*", "", rest).strip(" ,")
-    special = {"Deterministic": f"{name} = {plain}", "deterministic": f"{name} = {plain}", "Potential": f"factor {plain}",
-               "factor": f"factor {plain}", "Data": f"data {name}: real", "MutableData": f"data {name}: real"}  # fmt: skip
-    if law in special:
-        return f"write {special[law]}"
-    plain = _paired(re.sub(r"\bmu\s*=", "loc =", re.sub(r"\b(?:sigma|sd)\s*=", "scale =", plain)))
-    return f"write {name} ~ {law}({plain})"
+    name, law, args = found["name"], found["law"], _closed(found["rest"])
+    observed = re.search(r"\b(?:obs|observed)\s*=\s*(?:\w+\[[\"'])?([^\W\d]\w*)", found["rest"])
+    if law.lower() in ("data", "mutabledata"):
+        return f"write data {name}: real"
+    if law.lower() in ("potential", "factor"):
+        return f"write factor {args}"
+    if law.lower() == "deterministic":
+        return f"write {name} = {args}"
+    data = f"; it is an observation where {observed[1]} is declared as data" if observed else ""
+    return f"write {observed[1] if observed else name} ~ {law}({args}){data}"
 
 
-def _paired(text: str) -> str:
-    """As much of a text as has its brackets closed."""
-    missing = text.count("(") - text.count(")")
-    return text + ")" * missing if missing > 0 else text
+def _closed(rest: str) -> str:
+    """The arguments of a call, up to its own closing bracket, without those that say how Python stores it."""
+    depth = 1
+    for end, sign in enumerate(rest):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth == 0:
+            rest = rest[:end]
+            break
+    rest = re.sub(r",?\s*\b(?:obs|observed|dims|shape|sample_shape|rng_key|size)\s*=\s*[^,()]*(?:\([^()]*\))?", "", rest)
+    rest = re.sub(r"\bmu\s*=\s*", "loc = ", re.sub(r"\b(?:sigma|sd)\s*=\s*", "scale = ", rest))
+    return rest.strip(" ,")
 
 
 PYTHON = (
@@ -242,7 +254,7 @@ DECLARATIONS = (
 
 # The ranges of R and Julia last: `a:b` inside brackets is a slice.
 RANGES = (
-    _row(r"(?P<mark>\b\d+\s*:\s*[^\W\d]\w*)", "E0122", "There are no ranges such as `<mark>`.", "write a list [1, 2, 3], or let a dim run: for t in DIM"),
+    _row(r"(?:[(=~]|\bin\b)\s*(?P<mark>\d+\s*:\s*\w+)", "E0122", "There are no ranges such as `<mark>`.", "write a list [1, 2, 3], or let a dim run: for t in DIM"),
 )  # fmt: skip
 
 LINES: tuple[Habit, ...] = (*BLOCKS, *FLOW, *STAN, *PYTHON, *OPERATORS, *DECLARATIONS, *RANGES)

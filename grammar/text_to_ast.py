@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from lark.exceptions import UnexpectedToken
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.characters import cleaned
 from emfppl.grammar.diagnostics import Diagnostic
-from emfppl.grammar.explain import Fault, explain
+from emfppl.grammar.explain import Fault, explain, misplaced, place
 from emfppl.grammar.layout import Line, lines_of
 from emfppl.grammar.source import SourceText, Span
 from emfppl.grammar.tree_builder import TreeBuilder
 
+DEEPEST, DEEPEST_BLOCK = 100, 20
 Block = ast.For | ast.Function | ast.Guide
 SOFT = {"backbone": "BACKBONE", "gate": "GATE"}
 
@@ -60,7 +61,6 @@ class _Block:
     head: Block | None = None
     brace: Span = Span()
     first_row: int = 0
-    behind: str = ""
     keep: bool = True  # its statements are those of the block around it; else they are lost with the head
     skip: bool = False  # nothing in it is read
     statements: list[Any] = field(default_factory=list)
@@ -88,7 +88,8 @@ class _Reader:
 
     def end(self, rest: list[str]) -> ast.Program:
         for block in self.blocks[:0:-1]:
-            self._error("E0103", "This `{` is never closed.", block.brace, "write `}` on a line of its own")
+            if block.head is not None:
+                self._error("E0103", "This `{` is never closed.", block.brace, "write `}` on a line of its own")
             self._leave()
         statements = tuple(self.blocks[0].statements)
         return ast.Program(statements, _tail(rest, bool(statements)), Span(0, len(self.source.text)))
@@ -98,8 +99,10 @@ class _Reader:
     def _open(self, line: Line, node: Any) -> None:
         brace = line.tokens[-1]
         row = self.source.position(brace.start_pos or 0)[0]
+        first = line.tokens[0]
+        later = first in ("model", "density") and len(line.tokens) > 2
         self.blocks.append(
-            _Block(node, Span(brace.start_pos or 0, brace.end_pos or 0), row, line.behind, line.tokens[0].type != "FOR", self.blocks[-1].skip)
+            _Block(node, place(brace), row, keep=first.type != "FOR", skip=later or self.blocks[-1].skip)
         )
 
     def _close(self, line: Line) -> None:
@@ -142,8 +145,23 @@ class _Reader:
             end = len(tokens) if fault.token.type == "$END" else at
             self._tell(line, Fault(self.source, tuple(tokens), end, fault.accepts or fault.expected, guide))
             return None
+        known = block.head is not None or len(self.blocks) == 1
+        wrong = misplaced(node, isinstance(block.head, ast.Function), line.span, self.source) if known else None
+        wrong = wrong or self._too_deep(node, line)
+        if wrong is not None:
+            self.found.append(wrong)
+            return None
         above = list(line.above) if block.statements else _without_leading_blank(line.above)
         return replace(node, comments=ast.Comments(_collapsed(above), line.behind))
+
+    def _too_deep(self, node: Any, line: Line) -> Diagnostic | None:
+        """What later stages walk recursively has bounds."""
+        if len(self.blocks) > DEEPEST_BLOCK and line.opens:
+            return Diagnostic("E0110", "Blocks are nested too deeply.", line.span, "", self.source)
+        if len(line.tokens) <= DEEPEST or depth_of(node) <= DEEPEST:
+            return None
+        hint = "give parts of it names of their own: part = …"
+        return Diagnostic("E0110", "This expression is nested too deeply.", line.span, hint, self.source)
 
     def _tell(self, line: Line, fault: Fault) -> None:
         """Say what is wrong with a line, unless something in it was told already."""
@@ -159,6 +177,19 @@ class _Reader:
 
 def _softened(token: Token) -> Token:
     return Token.new_borrow_pos(SOFT.get(str(token), token.type), str(token), token)
+
+
+def depth_of(node: Any) -> int:
+    """How many nodes stand in one another, at most."""
+    deepest, stack = 0, [(node, 1)]
+    while stack:
+        one, depth = stack.pop()
+        deepest = max(deepest, depth)
+        if isinstance(one, tuple):
+            stack += [(part, depth) for part in one]
+        elif is_dataclass(one):
+            stack += [(getattr(one, f), depth + 1) for f in type(one).__slots__]
+    return deepest
 
 
 # ---------------------------------------------------------------- comments
