@@ -121,7 +121,8 @@ def _objects(array: np.ndarray) -> Given:
         missing = None if nested.missing is None else nested.missing.reshape(shape)
         return Given(nested.values.reshape(shape), missing)
     if array.ndim == 0 and flat and not _is_scalar(flat[0]):
-        raise NotAnArray("E1006", f"is a {type(flat[0]).__name__}, not an array, a list or a number.")
+        kind = "function" if callable(flat[0]) else type(flat[0]).__name__
+        raise NotAnArray("E1006", f"is a {kind}, not an array, a list or a number.")
     if set(map(type, flat)) <= {str, int, bool}:
         return Given(array)
     mask = np.fromiter(map(_is_missing, flat), bool, len(flat)).reshape(array.shape)

@@ -49,8 +49,8 @@ def _check_missing(report: Report, v: Variable, missing: np.ndarray, coords: Coo
 def _check_finite(report: Report, v: Variable, values: np.ndarray, missing: np.ndarray, coords: Coords) -> None:
     bad = ~np.isfinite(values) & ~missing
     if bad.any():
-        message = f"{entry(v, first(bad), coords)} is {'-' if values[first(bad)] < 0 else ''}infinite.{more(bad)}"
-        report.about(v, "E1009", message, "every value must be a finite number; 1 / 0 or log(0) give infinite ones")
+        message = f"{entry(v, first(bad), coords)} is {values[first(bad)]}; data are finite numbers.{more(bad)}"
+        report.about(v, "E1009", message, "write None for what is missing" if v.optional else "")
 
 
 # ---------------------------------------------------------------- bounds
@@ -93,6 +93,8 @@ def _bounds_hint(v: Variable, value: float, lower: float, upper: float, opened: 
         return "positive means above 0; write nonnegative if 0 may occur"
     if name == "bool":
         return "bool is 0 or 1; write count or int for other numbers"
+    if "(" in name:
+        return ""
     low, high = number_text(lower) if np.isfinite(lower) else "", number_text(upper) if np.isfinite(upper) else ""
     if low and high:
         return f"{name} allows values from {low} to {high}"

@@ -56,7 +56,7 @@ def gather(report: Report, data: Any) -> Gathered:
 
 
 def _form(data: Any) -> str:
-    name = type(data).__name__
+    name = "array" if type(data).__name__ == "ndarray" else type(data).__name__
     library = family(data)
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}" if library in ("builtins", "numpy") else f"a {library} {name}"
 
@@ -200,7 +200,7 @@ def _missing(report: Report, variable: Variable, found: Gathered) -> None:
         report.about(variable, "E1001", message, f"the data hold `{name}`; is it that?")
         return
     others = [n for n in found.names if n not in found.given]
-    hint = f"the data hold {some(others)}" if others else f'add "{variable.name}" to the data'
+    hint = f"the data hold {some(f'`{n}`' for n in others)}" if others else f'add "{variable.name}" to the data'
     report.about(variable, "E1001", message, hint)
 
 

@@ -99,12 +99,10 @@ def _taken(given: Given, take: np.ndarray, axis: int) -> Given:
 
 def _disagree(report: Report, one: Labelled, order: tuple[Any, ...], model: Labelled | None) -> None:
     assert one.variable is not None
-    strange = [x for x in one.labels if x not in set(order)]
-    source = f"`{model.variable.name}`" if model is not None and model.variable is not None else "the given labels"
-    message = (
-        f"`{one.variable.name}` has the labels {_listed(strange)} along `{one.dim}`, which {source} "
-        f"{'has' if model else 'have'} not."
-    )
+    known = set(order)
+    strange = [x for x in one.labels if x not in known]
+    others = f"`{model.variable.name}` has" if model is not None and model.variable is not None else "the labels given have"
+    message = f"`{one.variable.name}` is labelled {_listed(strange)} along `{one.dim}`, but {others} {_listed(order)}."
     report.about(one.variable, "E1013", message, "to go by position, give the values only: series.to_numpy()")
 
 

@@ -69,7 +69,7 @@ def _foreign(report: Report, variable: Variable, array: np.ndarray, coords: Coor
 def _tell_strange(report: Report, variable: Variable, bad: np.ndarray, value: Any, coords: Coords) -> None:
     where = entry(variable, first(bad), coords)
     if isinstance(value, str):
-        message, hint = f"{where} is the text {str(value)!r}", _text_hint(variable, str(value))
+        message, hint = f"{where} is the text {str(value)!r}", _text_hint(variable, str(value), bool(bad.all()))
     elif isinstance(value, np.datetime64) or hasattr(value, "year"):
         message, hint = f"{where} is the date {value}", "make them numbers first, such as days since the first one"
     elif isinstance(value, np.timedelta64) or hasattr(value, "total_seconds"):
@@ -81,7 +81,7 @@ def _tell_strange(report: Report, variable: Variable, bad: np.ndarray, value: An
     report.about(variable, "E1006", f"{message}, but {declared(variable)}.{more(bad)}", hint)
 
 
-def _text_hint(variable: Variable, text: str) -> str:
+def _text_hint(variable: Variable, text: str, all_text: bool) -> str:
     if text.strip().lower() in MISSING_WORDS:
         return "write None (null in JSON) for what is missing"
     if text.strip().lower() in ("true", "false", "yes", "no", "t", "f", "y", "n"):
@@ -89,9 +89,7 @@ def _text_hint(variable: Variable, text: str) -> str:
     try:
         float(text.replace(",", "."))
     except ValueError:
-        if variable.kind in (Kind.INT, Kind.REAL):
-            return "for groups known by label declare it index(dim)"
-        return ""
+        return "for groups known by label declare it index(dim)" if all_text and variable.dims else ""
     return "write numbers without quotes"
 
 
@@ -119,6 +117,6 @@ def _whole(report: Report, variable: Variable, values: np.ndarray, missing: np.n
         return True
     where = entry(variable, first(bad), coords)
     message = f"{where} is {number_text(values[first(bad)])}, but {declared(variable)}.{more(bad)}"
-    hint = {Kind.INT: "declare it real, or round it", Kind.BOOL: "bool is 0 or 1"}.get(variable.kind, "positions are whole")
+    hint = {Kind.INT: "declare it real, or round it", Kind.BOOL: "bool is 0 or 1"}.get(variable.kind, "positions are whole numbers from 0")
     report.about(variable, "E1006", message, hint)
     return False

@@ -9,12 +9,11 @@ import numpy as np
 
 from emfppl.compiler.expressions import At, Expr, Kind
 from emfppl.compiler.graph import Graph, Integers, Interval, RandomNode, Variable
-from emfppl.compiler.types import kind_text
 from emfppl.runtime.data_report import Coords, Report, entry, first, more, number_text
 from emfppl.runtime.data_values import Known, NotKnown, value_over
 
-# Their density at 0 is finite, so an observed 0 is no fault.
-CLOSED = ("HalfNormal", "HalfCauchy", "Exponential", "truncated", "Gamma")
+# Of the positive ones, those whose density at 0 is 0 whatever their arguments.
+NOTHING_AT_ZERO = ("LogNormal", "InverseGamma")
 
 
 def check_observed(
@@ -30,7 +29,7 @@ def check_observed(
         if isinstance(node.support, Interval | Integers) and report.sound(variable):
             lower, upper, part = bounds(node, values, sizes)
             x = values[variable.name][part]
-            opened = getattr(node.support, "open_lower", False) and node.dist.name not in CLOSED
+            opened = node.dist.name in NOTHING_AT_ZERO
             bad = np.zeros(values[variable.name].shape, bool)
             bad[part] = (x <= lower if opened else x < lower) | (x > upper)
             bad &= True if missing is None else ~missing
@@ -92,11 +91,7 @@ def _tell(
     above = x[position] > limit[position]
     why = f"goes up to {number_text(limit[position])} here" if above else f"gives no density to {number_text(x[position])}"
     message = f"{entry(variable, position, coords)} is {number_text(x[position])}, but `{family}` {why}.{more(bad)}"
-    kind = kind_text(variable.kind, variable.of)
-    hint = "0 and 1 are what it draws" if family == "Bernoulli" else ""
-    if variable.kind is Kind.REAL and family == "Beta":
-        hint = "move values of exactly 0 and 1 inwards, or use another distribution"
-    hint = hint or f"`{variable.name}` is declared {variable.type_text or kind}; are the data right?"
+    hint = "data of a Binomial count successes, total_count is the number of trials" if family == "Binomial" else ""
     report.about(variable, "E1014", message, hint, [(node.dist.span, "its distribution")])
 
 

@@ -119,6 +119,8 @@ def _conflict(report: Report, dim: DimSize, shown: list[Shown]) -> None:
     deviants = [s for s in shown if s.size != agreed and s.variable is not None]
     models = [s for s in groups[agreed] if s.variable is not None]
     notes = [(s.variable.span, f"{agreed} here") for s in models[:1] if s.variable is not None]
+    if deviants and any(s.rank == 0 for s in groups[agreed]):
+        notes = [(dim.span, f"{agreed} here")]
     for one in deviants:
         assert one.variable is not None
         report.broken.add(one.variable.name)

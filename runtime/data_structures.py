@@ -32,7 +32,7 @@ def check_structure(report: Report, variable: Variable, name: str, values: np.nd
             position = first(fault.bad)
             where = entry(variable, position, coords)
             message = f"{where} {fault.words(values[position])}, but {declared(variable)}.{more(fault.bad)}"
-            report.about(variable, "E1012", message, fault.hint)
+            report.about(variable, "E1012", message, fault.hint.replace("{0}", variable.name))
             return
 
 
@@ -52,7 +52,7 @@ def _ordered(x: np.ndarray) -> Iterator[Fault]:
         i = int(np.argmax(np.diff(v) <= 0))
         return f"does not increase: {number_text(v[i])} is followed by {number_text(v[i + 1])}"
 
-    yield Fault((np.diff(x, axis=-1) <= 0).any(-1), words)
+    yield Fault((np.diff(x, axis=-1) <= 0).any(-1), words, "np.sort puts values into increasing order")
 
 
 def _positive_ordered(x: np.ndarray) -> Iterator[Fault]:
@@ -75,7 +75,7 @@ def _sum_to_zero(x: np.ndarray) -> Iterator[Fault]:
 def _symmetric(x: np.ndarray) -> Fault:
     scale = np.maximum(abs(x).max((-1, -2)), 1e-300)
     off = abs(x - x.swapaxes(-1, -2)).max((-1, -2))
-    return Fault(off > TOLERANCE * scale, lambda v: "is not symmetric", "(K + K.T) / 2 is")
+    return Fault(off > TOLERANCE * scale, lambda v: "is not symmetric", "({0} + {0}.T) / 2 makes it symmetric")
 
 
 def _definite(x: np.ndarray) -> Fault:
@@ -107,7 +107,7 @@ def _cov_cholesky(x: np.ndarray) -> Iterator[Fault]:
     yield Fault(
         (np.triu(x, 1) != 0).any((-1, -2)),
         lambda v: "has entries above its diagonal",
-        "np.linalg.cholesky(K) gives the factor of a covariance K",
+        "np.linalg.cholesky gives the factor of a covariance matrix",
     )
     diagonal = np.diagonal(x, axis1=-2, axis2=-1)
     yield Fault(

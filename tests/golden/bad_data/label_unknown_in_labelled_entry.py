@@ -1,0 +1,14 @@
+import pandas as pd
+
+program = """
+dim county
+dim obs
+data county_of[obs]: index(county)
+data uranium[county]: real
+data log_radon[obs]: real
+
+b ~ Normal(0, 1)
+a[county] ~ Normal(b * uranium, 1)
+log_radon[obs] ~ Normal(a[county_of], 1)
+"""
+data = {"county_of": ["ANOKA", "ST LOUIS"], "uranium": pd.Series([0.1, 0.2], ["ANOKA", "BECKER"]), "log_radon": [1, 2]}

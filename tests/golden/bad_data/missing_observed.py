@@ -1,0 +1,11 @@
+program = """
+dim school
+data sigma[school]: positive
+data y[school]: real
+
+mu ~ Normal(0, 5)
+theta[school] ~ Normal(mu, 1)
+y[school] ~ Normal(theta, sigma)
+"""
+data = {"sigma": [15, 10, 16]}
+observed = "required"

@@ -1,0 +1,12 @@
+import pandas as pd
+
+program = """
+dim school
+data sigma[school]: positive
+data y[school]: real
+
+mu ~ Normal(0, 5)
+theta[school] ~ Normal(mu, 1)
+y[school] ~ Normal(theta, sigma)
+"""
+data = pd.DataFrame({"se": [15, 10], "y": [28, 8], "region": ["N", "S"]})

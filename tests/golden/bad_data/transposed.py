@@ -1,0 +1,12 @@
+import numpy as np
+
+program = """
+dim obs
+dim feature
+data X[obs, feature]: real
+data y[obs]: real
+
+beta[feature] ~ Normal(0, 10)
+y[obs] ~ Normal(X @ beta, 1)
+"""
+data = {"X": np.ones((2, 5)), "y": np.ones(5)}
