@@ -443,6 +443,23 @@ CODES: tuple[Code, ...] = (
         "The columns of a frame or a CSV or Parquet file are data over one dim, that of its rows.",
     ),
     # -- E11 fitting
+    Code("E1101", "an unknown guide", "`guide=` is the name of a guide; docs/inference.md lists them."),
+    Code(
+        "E1102",
+        "a density that is not finite",
+        "Wherever the fit started, a value or a log density came out as nan or infinite. The message names the "
+        "first statement that gave one, and what it was computed from.",
+    ),
+    Code(
+        "E1103",
+        "a gradient that is not finite",
+        "A log density is finite, but its slope is not, so that no step can be taken: sqrt(0), for instance.",
+    ),
+    Code(
+        "E1104",
+        "values that `log_prob` can't take",
+        "`fit.log_prob` takes a value of every latent, as one draw or as many with one leading axis.",
+    ),
     Code(
         "E1190",
         "a simulation that needs data",
@@ -472,6 +489,16 @@ CODES: tuple[Code, ...] = (
     ),
     Code("E1205", "a data file with something else in it", "Its content is not what its ending says."),
     Code("E1206", "a package that is not installed", "Some kinds of files need a package of their own."),
+    Code(
+        "E1207",
+        "a file that is no saved fit",
+        "`emfppl.open` reads what `fit.save` wrote; the file is something else, or it is damaged.",
+    ),
+    Code(
+        "E1208",
+        "a saved fit of a later version",
+        "The file was written by a later emfppl, in a form that this one does not know.",
+    ),
     # -- E13 arguments of calls
     Code(
         "E1301",

@@ -6,14 +6,14 @@
 
     log q(values) = log N(eps) − log |det du/deps| − log |det dvalues/du|
 
-Parameters are one pytree: ``{"backbone": …, "gates": {…}, "params": {…}}``, the last the program's `param` variables in
-unconstrained space. Functions take one draw; callers vmap.
+Parameters are one pytree: ``{"backbone": …, "gates": {…}, "params": {…}}``, the last the program's `param` variables
+in unconstrained space. Functions take one draw; callers vmap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,9 @@ import numpy as np
 
 from emfppl.runtime.gates import Gates
 from emfppl.runtime.guides.backbone import Backbone, Frame, Params
-from emfppl.runtime.program import Program
+
+if TYPE_CHECKING:
+    from emfppl.runtime.program import Program
 
 LOG_2PI = float(np.log(2 * np.pi))
 CENTRE_WIDTH = 0.1  # backbones start narrow, at the prior's centre
@@ -60,7 +62,8 @@ class Guide:
     # ------------------------------------------------------------ parameters
 
     def init(self, seed: int = 0, frame: Frame | None = None) -> Params:
-        """NumPy parameters: the backbone nearest to `frame`, by default narrow at the prior's centre; gates as specified."""
+        """NumPy parameters: the backbone nearest to `frame`, by default narrow at the prior's centre; gates as
+        specified."""
         rng = np.random.default_rng(seed)
         backbone = self.backbone.init(frame or self.centre(), rng)
         return {"backbone": backbone, "gates": self.gates.init(), "params": self.program.param_starts()}
@@ -75,20 +78,18 @@ class Guide:
     def _centre_unconstrained(self) -> jax.Array:
         @jax.jit
         def centre(data: Any) -> jax.Array:
-            data = self.with_params(self.program.param_starts(), data)[0]
+            data = self.program.with_params(self.program.param_starts(), data)
             values, _ = self.program.forward(self.unravel(jnp.zeros(self.dim)), None, data)
             noise, _ = self.program.inverse(values, self.gates.openings({}), data)
             return self.ravel(noise)
 
         return centre(self.program.data)
 
-    def with_params(self, params: Mapping[str, Any], data: Any) -> tuple[Any, jax.Array]:
-        """The data with the program's `param` variables set from their unconstrained values."""
-        return self.program.with_params(params, data)
-
     # ------------------------------------------------------------ the map
 
-    def transform(self, params: Params, eps: jax.Array, data: Any = None) -> tuple[dict[str, jax.Array], jax.Array]:
+    def transform(
+        self, params: Params, eps: jax.Array, data: Any = None
+    ) -> tuple[dict[str, jax.Array], jax.Array]:
         """Values at the noise eps (D,), and log q(values)."""
         u, log_det = self.backbone.forward_and_log_det(params["backbone"], eps)
         values, log_det_program = self._values(params, u, data)
@@ -102,9 +103,10 @@ class Guide:
         """The data, the program's own by default, with the `param` variables as they are in params."""
         return self.program.with_params(params["params"], self.program.data if data is None else data)
 
-    def sample(self, params: Params, key: jax.Array, data: Any = None) -> tuple[dict[str, jax.Array], jax.Array]:
-        """One draw of all latent and computed variables, and its log q."""
-        return self.transform(params, jax.random.normal(key, (self.dim,)), data)
+    def log_noise_density(self, params: Params, u: jax.Array, data: Any = None) -> jax.Array:
+        """log p(values(u), data) + log |det dvalues/du|: the posterior, unnormalised, of the noise u (D,)."""
+        values, log_det = self._values(params, u, data)
+        return self.program.log_density(values, self.given(params, data)) + log_det
 
     def log_prob(self, params: Params, values: Mapping[str, jax.Array], data: Any = None) -> jax.Array:
         """log q at given values of the latents."""
@@ -121,8 +123,9 @@ class Guide:
     def sticking_log_weight(self, params: Params, eps: jax.Array, data: Any = None) -> jax.Array:
         """`log_weight` in value, and in gradient without the backbone's score term (Roeder et al. 2017).
 
-        log N(eps) − log det is the density of u under the backbone; its gradient in the backbone's parameters at a fixed u has mean
-        zero and is left out, so that the gradient has no noise where the guide is exact. Gates keep their whole gradient.
+        log N(eps) − log det is the density of u under the backbone; its gradient in the backbone's parameters at a
+        fixed u has mean zero and is left out, so that the gradient has no noise where the guide is exact. Gates keep
+        their whole gradient.
         """
         if not self.backbone.sticks:
             return self.log_weight(params, eps, data)

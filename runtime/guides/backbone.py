@@ -5,9 +5,9 @@ between eps and it, and stands in a *frame*, a fixed change of coordinates::
 
     eps -> flow -> affine -> frame -> u
 
-The frame whitens: between the rounds of the optimiser the affine map learned so far becomes the frame, so that steps are
-always measured in units of the posterior, however correlated or badly scaled it is. When the fit is done the frame is
-multiplied into the affine map and vanishes. All functions take one point (D,); callers vmap.
+The frame whitens: between the rounds of the optimiser the affine map learned so far becomes the frame, so that steps
+are always measured in units of the posterior, however correlated or badly scaled it is. When the fit is done the frame
+is multiplied into the affine map and vanishes. All functions take one point (D,); callers vmap.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Affine(ABC):
 class Backbone:
     """An affine family with an optional flow under it.
 
-    Parameters: ``{"affine": …}``, with ``"flow"`` if there is one and ``"frame"``, parameters of the same affine family held
-    constant, while it is being fitted.
+    Parameters: ``{"affine": …}``, with ``"flow"`` if there is one and ``"frame"``, parameters of the affine family
+    `affine.outer` held constant, while it is being fitted.
     """
 
     affine: Affine

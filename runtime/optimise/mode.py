@@ -24,6 +24,8 @@ FLOOR = 1e-9  # of eigenvalues of the scaled Hessian, relative to the largest
 class _State(NamedTuple):
     point: jax.Array
     value: jax.Array
+    gradient: jax.Array
+    hessian: jax.Array
     gain: jax.Array
     step: jax.Array
 
@@ -75,15 +77,16 @@ def _direction(gradient: jax.Array, hessian: jax.Array) -> jax.Array:
     return (vectors @ ((vectors.T @ (gradient / d)) / values)) / d
 
 
-def newton(log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarray, data: Any, steps: int) -> dict[str, jax.Array]:
+Density = Callable[[jax.Array, Any], jax.Array]
+
+
+def newton(log_density: Density, starts: np.ndarray, data: Any, steps: int) -> dict[str, jax.Array]:
     """Climb from each start (K, D); arrays over K: point, value, hessian, gain (of the last step). To be jitted."""
     lengths = jnp.asarray(LENGTHS)
-
-    def curvature(x: jax.Array) -> jax.Array:
-        return -jax.jacfwd(jax.grad(log_density))(x, data)
+    dim = starts.shape[1]
 
     def climb(state: _State) -> _State:
-        direction = _direction(jax.grad(log_density)(state.point, data), curvature(state.point))
+        direction = _direction(state.gradient, state.hessian)
         points = state.point + lengths[:, None] * direction
         values = jax.vmap(log_density, (0, None))(points, data)
         values = jnp.where(jnp.isfinite(values), values, -jnp.inf)
@@ -91,28 +94,42 @@ def newton(log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarra
         better = values[best] > state.value
         point = jnp.where(better, points[best], state.point)
         value = jnp.where(better, values[best], state.value)
-        return _State(point, value, value - state.value, state.step + 1)
+        gradient, jacobian = _derivatives(lambda x: log_density(x, data), point)
+        return _State(point, value, gradient, -jacobian, value - state.value, state.step + 1)
 
     def climbing(state: _State) -> jax.Array:
         small = 1e-3 * jnp.finfo(state.value.dtype).eps ** 0.5
-        return (state.step < steps) & ((state.gain > small) | (state.step < 2))
+        return (state.step < steps) & ((state.gain > small) | (state.step < 3))
 
     def run(x: jax.Array) -> dict[str, jax.Array]:
-        value = log_density(x, data)
-        start = _State(x, jnp.where(jnp.isfinite(value), value, -jnp.inf), jnp.asarray(jnp.inf, value.dtype), jnp.asarray(0))
+        # the first step stays where it is, for value and derivatives there
+        never = jnp.asarray(-jnp.inf, x.dtype)
+        start = _State(x, never, jnp.zeros(dim), jnp.eye(dim), -never, jnp.asarray(0))
         end = jax.lax.while_loop(climbing, climb, start)
-        return {"point": end.point, "value": end.value, "gain": end.gain, "hessian": curvature(end.point)}
+        return {"point": end.point, "value": end.value, "gain": end.gain, "hessian": end.hessian}
 
     return jax.vmap(run)(jnp.asarray(starts))
 
 
-def find_mode(log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarray, data: Any, steps: int = 200) -> Mode | None:
+def _derivatives(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Gradient (D,) and Hessian (D, D), forward over reverse, in one pass."""
+    gradient, push = jax.linearize(jax.grad(function), x)
+    return gradient, jax.vmap(push)(jnp.eye(x.size, dtype=x.dtype))
+
+
+def find_mode(
+    log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarray, data: Any, steps: int = 200
+) -> Mode | None:
     """The best mode over several starts by Laplace's evidence; None if the density is finite at none of them."""
     found = jax.device_get(jax.jit(newton, static_argnums=(0, 3))(log_density, starts, data, steps))
     modes = []
-    for point, value, gain, hessian in zip(found["point"], found["value"], found["gain"], found["hessian"], strict=True):
+    for point, value, gain, hessian in zip(
+        found["point"], found["value"], found["gain"], found["hessian"], strict=True
+    ):
         if np.isfinite(value) and np.all(np.isfinite(hessian)):
             settled = bool(gain <= 1e-3)
             hessian = np.asarray(hessian, np.float64)
-            modes.append(Mode(np.asarray(point, np.float64), float(value), (hessian + hessian.T) / 2, settled))
+            modes.append(
+                Mode(np.asarray(point, np.float64), float(value), (hessian + hessian.T) / 2, settled)
+            )
     return max(modes, key=lambda m: (m.concave and m.settled, m.log_evidence), default=None)

@@ -1,0 +1,176 @@
+"""Which guide a fit uses: names, the rule behind ``guide="auto"``, and guides from their descriptions.
+
+**The rule.** Let D be the number of scalar latents, and call a program *flat* if no latent has a latent or a `param`
+among its parents.
+
+1. A flat program with D ≤ 200 gets `full_rank`: a normal distribution with any covariance in unconstrained space,
+   started from the curvature at the mode, in float64. Regressions on raw scales need no less.
+2. Any other program with D ≤ 200 gets the gated structured layer over a full-rank backbone.
+3. A flat program with more latents gets `low_rank`, any other `gated`: the structured layer over an elementwise backbone.
+4. Where rung 1 or 2 leaves a gap that the certificate can see and D ≤ 64, an autoregressive flow is put under the
+   guide, starting as the identity, and kept if it raises the ELBO by more than the noise.
+
+A `guide` block of the program takes the place of the rule; a name given to `fit` takes the place of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emfppl.compiler.expressions import Expr, Ref, walk
+from emfppl.compiler.graph import ComputedNode, FactorNode, GateSpec, Graph, Node, RandomNode, Role, node_exprs
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.gates import Gates, specs_from
+from emfppl.runtime.guide import Guide
+from emfppl.runtime.guides.backbone import Affine, Backbone
+from emfppl.runtime.guides.elementwise import Elementwise
+from emfppl.runtime.guides.full_rank import FullRank
+from emfppl.runtime.guides.iaf import Iaf
+from emfppl.runtime.guides.low_rank import LowRank
+
+if TYPE_CHECKING:
+    from emfppl.runtime.program import Program
+
+FULL_RANK_UP_TO = 200  # latents
+FLOW_UP_TO = 64
+RANK = 10
+NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "iaf")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a guide is made of: an affine family, perhaps a flow under it, and whether the gates are shut."""
+
+    affine: str
+    rank: int | None = None
+    flow: tuple[int, tuple[int, ...]] | None = None  # layers, widths
+    shut: bool = False
+
+    @property
+    def name(self) -> str:
+        backbone = "iaf" if self.flow else self.affine
+        return backbone if self.shut else f"gated {backbone}"
+
+
+FLOW = (2, (32, 32))
+
+
+def recipe_of(program: Program, name: str) -> Recipe:
+    """The recipe that a name, the program's guide block, or the rule stands for; raises `EmfError` E1101."""
+    if name not in NAMES:
+        raise EmfError([_unknown(name)])
+    block = program.graph.guide
+    if name == "auto" and (block.backbone or block.gates):
+        return _of_block(block.backbone, dimension(program))
+    return _of_name(program, name) if name != "auto" else _of_rule(program)
+
+
+def _unknown(name: str) -> Diagnostic:
+    near = get_close_matches(name.lower(), NAMES, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
+    return Diagnostic("E1101", f"There is no guide named {name!r}.", hint=hint)
+
+
+def _of_name(program: Program, name: str) -> Recipe:
+    if name == "gated":
+        return Recipe("mean_field")
+    if name == "iaf":
+        return Recipe(_affine_under(dimension(program)), flow=FLOW)
+    return Recipe(name, rank=RANK if name == "low_rank" else None, shut=True)
+
+
+def _affine_under(dim: int) -> str:
+    return "full_rank" if dim <= FULL_RANK_UP_TO else "mean_field"
+
+
+def _of_block(backbone: tuple[str, tuple[tuple[str, object], ...]] | None, dim: int) -> Recipe:
+    name, options = backbone or (_affine_under(dim), ())
+    given: dict[str, Any] = dict(options)
+    if name == "iaf":
+        flow = (given.get("layers", FLOW[0]), tuple(given.get("hidden", FLOW[1])))
+        return Recipe(_affine_under(dim), flow=flow)
+    return Recipe(name, rank=given.get("rank", RANK) if name == "low_rank" else None)
+
+
+def _of_rule(program: Program) -> Recipe:
+    dim, is_flat = dimension(program), flat(program.graph)
+    if dim <= FULL_RANK_UP_TO:
+        return Recipe("full_rank", shut=is_flat)
+    return Recipe("low_rank", rank=RANK, shut=True) if is_flat else Recipe("mean_field")
+
+
+def next_rung(program: Program, name: str, recipe: Recipe) -> Recipe | None:
+    """What ``guide="auto"`` tries when `recipe` leaves a gap: a flow under it, where that is cheap."""
+    chosen = name != "auto" or program.graph.guide.backbone is not None
+    if chosen or recipe.flow or not 2 <= dimension(program) <= FLOW_UP_TO:
+        return None
+    return replace(recipe, flow=FLOW)
+
+
+# ---------------------------------------------------------------- the program
+
+
+def dimension(program: Program) -> int:
+    """The number of scalar latents in the guide, as noise."""
+    return sum(int(np.prod(shape, dtype=int)) for shape in program.noise_shapes.values())
+
+
+def flat(graph: Graph) -> bool:
+    """Whether no latent in the guide has a latent or a `param` among its parents."""
+    unknown = {v.name for v in graph.of_role(Role.LATENT, Role.PARAM)}
+    for node in graph.nodes:
+        if isinstance(node, FactorNode) or not _refers(node, unknown):
+            continue
+        if isinstance(node, ComputedNode):
+            unknown.add(node.target.name)
+        elif _is_latent(graph, node):
+            return False
+    return True
+
+
+def _is_latent(graph: Graph, node: RandomNode) -> bool:
+    return not node.observed and node.target.name not in graph.barren
+
+
+def _refers(node: Node, names: set[str]) -> bool:
+    return any(ref.name in names for expr in node_exprs(node) for ref in references(expr))
+
+
+def references(expr: Expr) -> Iterator[Ref]:
+    """All references to variables in an expression."""
+    return (part for part in walk(expr) if isinstance(part, Ref))
+
+
+# ---------------------------------------------------------------- building
+
+
+def build_guide(program: Program, recipe: Recipe) -> Guide:
+    """The guide of a recipe, with the gates of the program's guide block."""
+    return _assemble(program, recipe, dict(program.graph.guide.gates))
+
+
+def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec]) -> Guide:
+    dim = dimension(program)
+    flow = Iaf(dim, *recipe.flow) if recipe.flow and dim else None
+    gates = Gates(program.noise_shapes, program.noise_variables, specs, recipe.shut, program.plain)
+    return Guide(program, Backbone(_affine(recipe, dim), flow), gates, recipe.name)
+
+
+def _affine(recipe: Recipe, dim: int) -> Affine:
+    if recipe.affine == "low_rank":
+        return LowRank(dim, recipe.rank or RANK)
+    return FullRank(dim) if recipe.affine == "full_rank" else Elementwise(dim)
+
+
+def rebuild_guide(program: Program, description: Mapping[str, Any]) -> Guide:
+    """The guide that `Guide.describe` described, over the same program."""
+    backbone = description["backbone"]
+    flow = backbone.get("flow")
+    layers = (int(flow["layers"]), tuple(int(w) for w in flow["hidden"])) if flow else None
+    recipe = Recipe(str(backbone["affine"]), backbone.get("rank"), layers, bool(description["gates"]["shut"]))
+    return _assemble(program, recipe, specs_from(description["gates"]))

@@ -1,0 +1,214 @@
+"""Rounds of lanes, with a stop rule that knows the noise.
+
+A lane is one start with one step size. After each round every start keeps its best lane (by ELBO, on noise common to all
+rounds), the affine map learned so far becomes the frame, and the next round is twice as long at half the rate. The
+fit has converged when a round gains less than `tolerance` nats, or less than its own noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emfppl.runtime.guide import Guide
+from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk, settled
+
+NEAR = 5.0  # nats: a mode further below the best holds less than a hundredth of its mass
+
+Tree = Any
+Report = Callable[[int, int, float], None]  # steps done, steps of the round, best ELBO so far
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much work a fit may do: draws a step, step sizes side by side, steps of the first round, rounds, draws of an
+    evaluation and how many of them at once, steps between two looks at the keyboard, and the gain in nats that no
+    longer counts."""
+
+    draws: int
+    rates: tuple[float, ...] = (0.05, 0.015)
+    first_round: int = 400
+    rounds: int = 5
+    evaluation: int = 1000
+    batch: int = 256
+    chunk: int = 100
+    tolerance: float = 0.02
+
+
+class Score(NamedTuple):
+    """Log weights of one set of parameters on the common noise: (N,)."""
+
+    log_weights: np.ndarray
+
+    @property
+    def elbo(self) -> float:
+        """Mean over the finite log weights, −inf if there are none."""
+        finite = self.log_weights[np.isfinite(self.log_weights)]
+        return float(finite.mean()) if finite.size else -np.inf
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The larger the better: the share of draws with a finite weight comes before the ELBO."""
+        return float(np.isfinite(self.log_weights).mean()), self.elbo
+
+    def gain_over(self, other: Score) -> tuple[float, float]:
+        """The difference of two ELBOs, paired draw by draw, and its standard error."""
+        gain = self.log_weights - other.log_weights
+        gain = gain[np.isfinite(gain)]
+        if not gain.size:
+            return np.inf, np.inf
+        return float(gain.mean()), float(gain.std() / np.sqrt(gain.size))
+
+
+@dataclass
+class Search:
+    """Where a search stands: for every start its best parameters and their score; the gain of the last round."""
+
+    params: list[Tree]
+    scores: list[Score]
+    gain: tuple[float, float] = (np.inf, np.inf)
+    steps: int = 0
+    skipped: float = 0.0
+    converged: bool = False
+    interrupted: bool = False
+    history: list[float] = field(default_factory=list)
+
+    @property
+    def best(self) -> int:
+        return max(range(len(self.scores)), key=lambda i: self.scores[i].rank)
+
+    @property
+    def spread(self) -> float:
+        """How far apart in nats the starts ended, those aside that are so far below that they weigh nothing."""
+        best = self.scores[self.best].elbo
+        return float(max((best - s.elbo for s in self.scores if s.elbo > best - NEAR), default=0.0))
+
+
+class Rounds:
+    """The compiled loops of one guide and one plan, on the guide's data."""
+
+    def __init__(self, guide: Guide, plan: Plan, seed: int, report: Report | None = None):
+        self.guide, self.plan = guide, plan
+        self.report = report or (lambda *_: None)
+        self.key, self.lanes = jax.random.key(seed), 1
+        self.chunk: Chunk = make_chunk(self._objective, plan.draws, guide.dim)
+        self._weigh = jax.jit(jax.vmap(self._log_weights, (0, 0, None)))
+
+    # ------------------------------------------------------------ objectives
+
+    def _joined(self, params: Tree, fixed: Tree) -> Tree:
+        """The guide's own parameters: the frame put back, `param` variables out of their units."""
+        backbone = {**params["backbone"], "frame": fixed["frame"]}
+        own = {k: fixed["centre"][k] + fixed["unit"][k] * v for k, v in params["params"].items()}
+        return {**params, "backbone": backbone, "params": own}
+
+    def _objective(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
+        return self.guide.sticking_log_weight(self._joined(params, fixed), eps, data)
+
+    def _log_weights(self, params: Tree, eps: jax.Array, data: Any) -> jax.Array:
+        return jax.lax.map(lambda e: self.guide.log_weight(params, e, data), eps, batch_size=self.plan.batch)
+
+    def score(self, params: list[Tree]) -> list[Score]:
+        """Scores on the common noise of at most as many sets of parameters as there are lanes."""
+        half = jax.random.normal(jax.random.fold_in(self.key, 0), (self.plan.evaluation // 2, self.guide.dim))
+        eps = jnp.concatenate([half, -half])
+        repeated = [params[i % len(params)] for i in range(self.lanes)]
+        return [Score(row) for row in self._weighed(repeated, [eps] * self.lanes)[: len(params)]]
+
+    def log_weights(self, params: Tree, count: int) -> np.ndarray:
+        """log p − log q of at least `count` new independent draws: (N,)."""
+        shape = (self.lanes, self.plan.evaluation, self.guide.dim)
+        calls = -(-count // (shape[0] * shape[1]))
+        keys = jax.random.split(jax.random.fold_in(self.key, 1), calls)
+        found = [self._weighed([params] * self.lanes, jax.random.normal(key, shape)) for key in keys]
+        return np.concatenate([np.ravel(f) for f in found])
+
+    def _weighed(self, params: list[Tree], eps: Any) -> np.ndarray:
+        return np.asarray(self._weigh(_stacked(params), jnp.stack(list(eps)), self.guide.program.data), np.float64)
+
+    # ------------------------------------------------------------ the search
+
+    def run(self, starts: list[Tree], units: list[Tree]) -> Search:
+        """Climb from every start (parameters without a frame); `units` are the scales of the `param` variables."""
+        self.lanes, self.units = len(starts) * len(self.plan.rates), units
+        search = Search(list(starts), self.score(starts))
+        try:
+            for number in range(self.plan.rounds):
+                if self._round(search, number):
+                    break
+        except KeyboardInterrupt:
+            search.interrupted = True
+        return search
+
+    def _round(self, search: Search, number: int) -> bool:
+        """One round; whether the search is over."""
+        steps = self.plan.first_round * 2**number
+        split = [self._split(p, u) for p, u in zip(search.params, self.units, strict=True)]
+        count = len(self.plan.rates)
+        params, fixed = (_stacked([part for part in parts for _ in range(count)]) for parts in zip(*split, strict=True))
+        rates = np.tile(np.asarray(self.plan.rates) / 2**number, len(search.params))
+        lanes = begin(params)
+        before = search.scores[search.best]
+        try:
+            lanes = self._climb(lanes, jnp.asarray(rates), fixed, steps, number, search)
+        finally:
+            self._take(search, self.last, fixed)
+        search.gain = search.scores[search.best].gain_over(before)
+        return self._over(search, number)
+
+    def _climb(self, lanes: Lanes, rates: jax.Array, fixed: Tree, steps: int, number: int, search: Search) -> Lanes:
+        key = jax.random.fold_in(self.key, number + 2)
+        self.last = lanes
+        for first in range(0, steps, self.plan.chunk):
+            last = min(first + self.plan.chunk, steps)
+            lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, self.guide.program.data, key)
+            jax.block_until_ready(lanes.skipped)
+            self.last = lanes
+            search.steps += last - first
+            self.report(last, steps, search.scores[search.best].elbo)
+            if np.all(np.asarray(lanes.skipped) >= last):
+                break  # no step of any lane was finite
+        return lanes
+
+    def _take(self, search: Search, lanes: Lanes, fixed: Tree) -> None:
+        """Each start takes its best lane, if that is better than what it had."""
+        joined = _unstacked(jax.device_get(jax.vmap(self._joined)(settled(lanes), fixed)), self.lanes)
+        found = [{**p, "backbone": self.guide.backbone.folded(p["backbone"])} for p in joined]
+        scores = self.score(found)
+        count = len(self.plan.rates)
+        for i in range(len(search.params)):
+            lane = max(range(i * count, (i + 1) * count), key=lambda j: scores[j].rank)
+            if scores[lane].rank > search.scores[i].rank:
+                search.params[i], search.scores[i] = found[lane], scores[lane]
+        search.skipped = float(np.min(np.asarray(lanes.skipped)))
+        search.history.append(search.scores[search.best].elbo)
+
+    def _over(self, search: Search, number: int) -> bool:
+        gain, error = search.gain
+        if search.scores[search.best].elbo == -np.inf:
+            return True
+        noise = min(2 * error, 3 * self.plan.tolerance)
+        search.converged = number > 0 and gain < max(self.plan.tolerance, noise)
+        return search.converged
+
+    # ------------------------------------------------------------ frames
+
+    def _split(self, params: Tree, unit: Tree) -> tuple[Tree, Tree]:
+        """What a round learns, and what it holds: the frame, and centre and unit of the `param` variables."""
+        framed = self.guide.backbone.framed(params["backbone"])
+        fixed = {"frame": framed.pop("frame"), "centre": params["params"], "unit": unit}
+        own = {k: np.zeros_like(v) for k, v in params["params"].items()}
+        return {**params, "backbone": framed, "params": own}, fixed
+
+
+def _stacked(trees: list[Tree]) -> Tree:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def _unstacked(tree: Tree, count: int) -> list[Tree]:
+    return [jax.tree.map(lambda leaf: np.asarray(leaf[i], np.float64), tree) for i in range(count)]

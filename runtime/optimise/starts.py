@@ -1,0 +1,129 @@
+"""Where a fit starts: at the mode with the curvature there, and narrow at the prior's centre.
+
+The mode is that of the noise u (and of the `param` variables, jointly), so under open gates the density has the prior's
+structure taken out and a proper mode where the density of the variables themselves has none (a funnel).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from emfppl.runtime.guide import CENTRE_WIDTH, Guide
+from emfppl.runtime.guides.backbone import Frame
+from emfppl.runtime.optimise.mode import Mode, find_mode
+from emfppl.runtime.precision import precision
+
+MODE_STARTS = 4
+PROBES = 64
+MODE_MEMORY = 100_000_000  # numbers that the Hessians of all starts may hold at once
+
+Tree = Any
+
+
+@dataclass(frozen=True)
+class Start:
+    """Parameters to start from, and the units in which the `param` variables move."""
+
+    params: Tree
+    units: Tree
+
+
+class Starts:
+    """The starts of one guide."""
+
+    def __init__(self, guide: Guide, seed: int, elements: int):
+        self.guide, self.seed, self.elements = guide, seed, elements
+        self.template = guide.init(seed)
+        flat, self._unravel = ravel_pytree(self.template["params"])
+        self.own = np.asarray(flat, np.float64)
+
+    @property
+    def dim(self) -> int:
+        """Numbers to find a mode of: noise and `param` variables."""
+        return self.guide.dim + self.own.size
+
+    # ------------------------------------------------------------ the posterior of the noise
+
+    def log_density(self, point: jax.Array, data: Any) -> jax.Array:
+        """The log density of noise and `param` variables, laid out as one vector."""
+        u, own = point[: self.guide.dim], self._unravel(point[self.guide.dim :])
+        return self.guide.log_noise_density({**self.template, "params": own}, u, data)
+
+    def points(self, count: int, spread: float = 1.0) -> np.ndarray:
+        """The prior's centre, and points around it: (count, dim)."""
+        rng = np.random.default_rng(self.seed)
+        centre = np.concatenate([self.guide.centre().loc, self.own])
+        away = rng.normal(size=(count, self.dim)) * spread
+        away[0] = 0.0
+        return centre + away
+
+    def find_mode(self) -> Mode | None:
+        """The mode; None if there is none, or the Hessian is too large."""
+        count = MODE_STARTS if MODE_STARTS * self.dim * self.elements <= MODE_MEMORY else 1
+        if not 0 < self.dim * self.elements * count <= MODE_MEMORY:
+            return None
+        with precision("float64"):
+            data = self.guide.program.data
+            found = find_mode(self.log_density, self.points(count), data)
+            return found or self._mode_of_finite(data)
+
+    def _mode_of_finite(self, data: Any) -> Mode | None:
+        finite = self.finite_points()
+        return find_mode(self.log_density, finite[:1], data) if finite.size else None
+
+    def finite_points(self) -> np.ndarray:
+        """Of many points around the centre those with a finite density, highest first: (k, dim)."""
+        points = np.concatenate([self.points(PROBES, 0.1), self.points(PROBES, 1.0)[1:]])
+        with precision("float64"):
+            values = np.asarray(jax.jit(jax.vmap(self.log_density, (0, None)))(points, self.guide.program.data))
+        order = np.argsort(np.where(np.isfinite(values), -values, np.inf))
+        return points[order[np.isfinite(values[order])]]
+
+    # ------------------------------------------------------------ starts
+
+    def at_mode(self, mode: Mode) -> Start:
+        """The normal approximation at the mode."""
+        frame, dim = mode.frame(), self.guide.dim
+        own = mode.point[dim:]
+        if own.size:
+            frame = _conditional(mode, dim)
+        curvature = np.abs(np.diagonal(mode.hessian)[dim:])
+        units = np.clip(1 / np.sqrt(np.maximum(curvature, 1e-12)), 1e-6, 1e6)
+        return self._start(frame, own, units)
+
+    def beside(self, start: Start) -> Start:
+        """Another start, half as wide and a standard deviation away, to see whether the fit comes back."""
+        rng = np.random.default_rng(self.seed + 1)
+        affine = self.guide.backbone.affine
+        moved = affine.start(Frame(rng.normal(size=self.guide.dim), np.full(self.guide.dim, 0.5)), rng)
+        folded = affine.fold(start.params["backbone"]["affine"], moved)
+        return Start({**start.params, "backbone": {**start.params["backbone"], "affine": folded}}, start.units)
+
+    def at_centre(self) -> Start:
+        """Narrow at the prior's centre, or at a point near it where the density is finite."""
+        return self.at_point(self.points(1)[0])
+
+    def at_point(self, point: np.ndarray) -> Start:
+        """Narrow at a point."""
+        dim = self.guide.dim
+        return self._start(Frame(point[:dim], np.full(dim, CENTRE_WIDTH)), point[dim:], np.ones(self.own.size))
+
+    def _start(self, frame: Frame, own: np.ndarray, units: np.ndarray) -> Start:
+        params = {**self.guide.init(self.seed, frame), "params": self._named(own)}
+        return Start(params, self._named(units))
+
+    def _named(self, own: np.ndarray) -> Tree:
+        """The `param` variables of a vector, by name."""
+        with precision("float64"):
+            return jax.tree.map(np.asarray, self._unravel(jnp.asarray(own)))
+
+
+def _conditional(mode: Mode, dim: int) -> Frame:
+    """The normal approximation of the noise alone, given the `param` variables at the mode."""
+    return Mode(mode.point[:dim], mode.value, mode.hessian[:dim, :dim], mode.settled).frame()

@@ -1,0 +1,261 @@
+"""The posterior: a fitted guide with its draws, figures and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emfppl.compiler.graph import Role
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.certificate import Certificate
+from emfppl.runtime.fit import WEIGHTS_MEMORY, FitResult, count_elements
+from emfppl.runtime.noise import even_noise
+from emfppl.runtime.posterior_text import text_of
+from emfppl.runtime.precision import precision
+from emfppl.runtime.summary import Summary, escaped, summarise
+
+if TYPE_CHECKING:
+    import arviz
+
+    from emfppl.runtime.program import Program
+
+Draws = dict[str, np.ndarray]
+PREDICTIVE, BARREN = 1, 2  # streams of random numbers apart from that of the guide
+
+
+class Posterior:
+    """What `fit` gives.
+
+    `draws`: arrays by name, leading axis draws, of every latent and computed variable. `elbo`, `elbo_se`, `log_evidence`,
+    `khat`, `ess` (the share of importance draws that count) and `converged` say how good they are; `print` sums up.
+    """
+
+    def __init__(self, program: Program, result: FitResult, num_draws: int = 1000, seed: int = 0):
+        self.program, self.result = program, result
+        self.num_draws, self.seed = num_draws, seed
+        self._functions: dict[str, Any] = {}
+
+    # ------------------------------------------------------------ figures
+
+    @property
+    def certificate(self) -> Certificate:
+        return self.result.certificate
+
+    @property
+    def elbo(self) -> float:
+        """The evidence lower bound in nats."""
+        return self.certificate.elbo
+
+    @property
+    def elbo_se(self) -> float:
+        """The standard error of `elbo`."""
+        return self.certificate.elbo_se
+
+    @property
+    def log_evidence(self) -> float:
+        """The importance-weighted estimate of log p(data)."""
+        return self.certificate.log_evidence
+
+    @property
+    def khat(self) -> float:
+        """The Pareto shape of the importance weights."""
+        return self.certificate.khat
+
+    @property
+    def ess(self) -> float:
+        """The share of importance draws that count, from 0 to 1."""
+        return self.certificate.ess
+
+    @property
+    def converged(self) -> bool:
+        """Whether the last round of the optimiser gained nothing that counts."""
+        return self.certificate.converged
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the fit; this is then the best guide found so far."""
+        return self.certificate.interrupted
+
+    @property
+    def verdict(self) -> str:
+        """What an honest statistician would say."""
+        return self.certificate.verdict
+
+    @property
+    def num_params(self) -> int:
+        """How many numbers were learned."""
+        return self.result.guide.num_params(self.result.params)
+
+    @property
+    def seconds(self) -> float:
+        """How long the fit took, compiling included."""
+        return self.result.seconds
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What happened on the way that one should know."""
+        return self.result.warnings
+
+    @property
+    def guide(self) -> str:
+        """The name of the guide."""
+        return self.result.guide.name
+
+    # ------------------------------------------------------------ draws
+
+    @cached_property
+    def draws(self) -> Draws:
+        """`num_draws` draws of every latent and computed variable; each row is one joint draw."""
+        return self.sample(self.num_draws, self.seed)
+
+    def sample(self, num_draws: int = 1000, seed: int = 0) -> Draws:
+        """Fresh draws, as in `draws`. They are spread more evenly than independent ones (`runtime/noise.py`)."""
+        noise = even_noise(num_draws, self.result.guide.dim, seed)
+        with precision(self.result.precision):
+            values = self._numpy(self._mapped("transform", self._transform)(self.result.params, noise, self.program.data))
+        values = {**values, **self._barren(values, num_draws, seed)}
+        order = [v.name for v in self.program.graph.variables if v.name in values]
+        return {name: values[name] for name in order}
+
+    def _transform(self, params: Any, eps: jax.Array, data: Any) -> dict[str, jax.Array]:
+        return self.result.guide.transform(params, eps, data)[0]
+
+    def _barren(self, values: Draws, num_draws: int, seed: int) -> Draws:
+        """Latents without an observation below, and what is computed from them, drawn forward."""
+        graph = self.program.graph
+        wanted = {v.name for v in graph.of_role(Role.LATENT, Role.COMPUTED) if not v.local} - set(values)
+        wanted &= set(self.program.selection.simulated)
+        if not graph.barren or not wanted:
+            return {}
+        drawn = self._simulated(values, num_draws, seed, BARREN)
+        return {name: drawn[name] for name in wanted if name in drawn}
+
+    def predict(self, num_draws: int | None = None, seed: int | None = None) -> Draws:
+        """Posterior predictive draws of every observed variable, one for each posterior draw."""
+        seed = self.seed if seed is None else seed
+        values = self.draws if num_draws is None else self.sample(num_draws, seed)
+        observed = {v.name for v in self.program.graph.of_role(Role.OBSERVED)}
+        count = self.num_draws if num_draws is None else num_draws
+        drawn = self._simulated(values, count, seed, PREDICTIVE)
+        return {name: value for name, value in drawn.items() if name in observed}
+
+    def _simulated(self, values: Draws, count: int, seed: int, stream: int) -> Draws:
+        given = {n: v for n, v in values.items() if self.program.graph.variable(n).role is Role.LATENT}
+        with precision(self.result.precision):
+            keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), stream), count)
+            run = self._mapped("simulate", self._simulate)
+            return self._numpy(run(self.result.params, (keys, given), self.program.data))
+
+    def _simulate(self, params: Any, one: Any, data: Any) -> dict[str, jax.Array]:
+        key, given = one
+        return self.program.simulate(key, given, self.result.guide.given(params, data))
+
+    def _mapped(self, name: str, function: Any) -> Any:
+        """`function(params, one, data)` over a leading axis of `one`, some at a time, compiled once."""
+        batch = int(np.clip(WEIGHTS_MEMORY / max(count_elements(self.program), 1), 1, 1000))
+
+        def run(params: Any, many: Any, data: Any) -> Any:
+            return jax.lax.map(lambda one: function(params, one, data), many, batch_size=batch)
+
+        return self._functions.setdefault(name, jax.jit(run))
+
+    def _numpy(self, values: Mapping[str, Any]) -> Draws:
+        return {name: np.asarray(value) for name, value in values.items()}
+
+    # ------------------------------------------------------------ the density
+
+    def log_prob(self, values: Mapping[str, Any]) -> Any:
+        """log q of one draw (a float) or of many with a leading axis (an array); `values` holds every latent."""
+        arrays = {name: np.asarray(self._value(values, name), np.float64) for name in self._latents}
+        ranks = {array.ndim - len(self.program.graph.variable(name).dims) for name, array in arrays.items()}
+        if ranks - {0, 1} or len(ranks) > 1:
+            message = "`log_prob` takes one draw, or many with one leading axis; these arrays are neither."
+            raise EmfError([Diagnostic("E1104", message, hint="fit.log_prob(fit.draws), for instance")])
+        one = ranks != {1}
+        many = {name: array[None] if one else array for name, array in arrays.items()}
+        with precision(self.result.precision):
+            if not many:
+                return 0.0
+            found = np.asarray(self._mapped("log_prob", self._log_prob)(self.result.params, many, self.program.data))
+        return float(found[0]) if one else found
+
+    @property
+    def _latents(self) -> list[str]:
+        return list(dict.fromkeys(self.program.noise_variables.values()))
+
+    def _value(self, values: Mapping[str, Any], name: str) -> Any:
+        if name not in values:
+            message = f"`log_prob` needs a value of every latent; `{name}` is not there."
+            raise EmfError([Diagnostic("E1104", message, hint=f"the latents are {', '.join(self._latents)}")])
+        return values[name]
+
+    def _log_prob(self, params: Any, one: Any, data: Any) -> jax.Array:
+        return self.result.guide.log_prob(params, one, data)
+
+    # ------------------------------------------------------------ params, gates, tables
+
+    @cached_property
+    def params(self) -> Draws:
+        """The values learned for the program's `param` variables."""
+        names = [v.name for v in self.program.graph.of_role(Role.PARAM)]
+        with precision(self.result.precision):
+            data = self.result.guide.given(self.result.params)
+            return {name: np.asarray(data[name]) for name in names}
+
+    def gates(self) -> Draws:
+        """How far the prior's map stays open, λ from 0 to 1, by latent, over its dims.
+
+        1: the latent is the prior's map of its noise; 0: the guide stands by itself. NaN where the prior has no map.
+        """
+        guide, program = self.result.guide, self.program
+        with precision(self.result.precision):
+            openings = guide.gates.openings(jax.tree.map(jnp.asarray, self.result.params["gates"])) or {}
+        out = {name: np.full(program.shapes[name], np.nan) for name in self._latents}
+        for key, node in program.selection.keyed:
+            if key in program.noise_shapes and key not in program.plain:
+                opening = np.asarray(openings.get(key, 1.0), np.float64)
+                name = program.noise_variables[key]
+                _lay_out(out[name], program.part_of(node, np.arange(out[name].size).reshape(out[name].shape)), opening)
+        return out
+
+    def summary(self) -> Summary:
+        """Mean, sd and quantiles of every scalar."""
+        return summarise(self.program.binding, self.draws)
+
+    def __str__(self) -> str:
+        return text_of(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escaped(str(self))}</pre>"
+
+    # ------------------------------------------------------------ elsewhere
+
+    def to_arviz(self) -> arviz.InferenceData:
+        """An ArviZ `InferenceData`: posterior, posterior_predictive, log_likelihood, observed and constant data."""
+        from emfppl.runtime.to_arviz import to_arviz
+
+        return to_arviz(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write one file that `emfppl.open` reads: program, sizes, labels, what was learned and the figures."""
+        from emfppl.runtime.store import save
+
+        save(self, path)
+
+
+def _lay_out(out: np.ndarray, places: Any, opening: np.ndarray) -> None:
+    """Put the openings of a node where its variable has them; where noise and value differ in shape, their mean."""
+    positions = np.asarray(places.array)
+    if opening.shape != positions.shape and opening.ndim:
+        batch = sum(not str(label).startswith("#") for label in places.labels)
+        opening = opening.reshape(*opening.shape[:batch], -1).mean(axis=-1)
+        opening = opening.reshape(opening.shape + (1,) * (positions.ndim - batch))
+    out.reshape(-1)[positions.reshape(-1)] = np.broadcast_to(opening, positions.shape).reshape(-1)

@@ -1,0 +1,197 @@
+"""A fitted posterior in one file: a zip, no pickle.
+
+::
+
+    manifest.json        format, versions, guide, sizes and labels, figures, seed, SHA-256 of the others
+    model.emf            the program
+    params.safetensors   what was learned, a tensor a leaf
+    data.safetensors     predictors: the data that draws are computed from, where there are any
+
+Observed data are not in it, unless the latents themselves are computed from them. Draws are made again from the seed,
+bit by bit the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import zipfile
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from emfppl.compiler.distributions import STANDARD, Distribution
+from emfppl.compiler.graph import Graph, RandomNode, Role
+from emfppl.compiler.pipeline import compile_text
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.source import SourceText
+from emfppl.runtime.bind import Binding, bind_description
+from emfppl.runtime.certificate import Certificate
+from emfppl.runtime.choose_guide import rebuild_guide
+from emfppl.runtime.fit import FitResult
+from emfppl.runtime.posterior import Posterior
+from emfppl.runtime.program import Program
+from emfppl.runtime.selection import Selection, names_read
+
+if TYPE_CHECKING:
+    from emfppl.runtime.posterior import Draws
+
+FORMAT = 1
+MANIFEST, MODEL, PARAMS, DATA = "manifest.json", "model.emf", "params.safetensors", "data.safetensors"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # of all entries, so that equal fits make equal files
+
+
+# ---------------------------------------------------------------- writing
+
+
+def save(fit: Posterior, path: str | Path) -> None:
+    """Write the file; raises `EmfError` E1203 where it can't be written."""
+    source = fit.program.graph.source or SourceText("")
+    parts = {MODEL: source.text.encode(), PARAMS: save_tensors(_flattened(fit.result.params))}
+    known = _data_to_keep(fit.program.graph, fit.program.binding)
+    if known:
+        parts[DATA] = save_tensors(known)
+    manifest = _manifest(fit, source) | {"sha256": {name: _hash(part) for name, part in parts.items()}}
+    parts = {MANIFEST: json.dumps(manifest, indent=1, allow_nan=False).encode(), **parts}
+    try:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for name, part in parts.items():
+                file.writestr(zipfile.ZipInfo(name, EPOCH), part, zipfile.ZIP_DEFLATED)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise EmfError([Diagnostic("E1203", f"{path} can't be written: {why}.")]) from None
+
+
+def _manifest(fit: Posterior, source: SourceText) -> dict[str, Any]:
+    result = fit.result
+    return {
+        "format": FORMAT,
+        "emfppl": version("emfppl"),
+        "name": source.name,
+        "guide": result.guide.describe(),
+        "binding": fit.program.binding.describe(),
+        "certificate": {k: _plain(v) for k, v in result.certificate.as_dict().items()},
+        "fit": {
+            "precision": result.precision,
+            "seed": result.seed,
+            "seconds": result.seconds,
+            "steps": result.steps,
+            "warnings": list(result.warnings),
+        },
+        "draws": {"num_draws": fit.num_draws, "seed": fit.seed},
+    }
+
+
+def _data_to_keep(graph: Graph, binding: Binding) -> Draws:
+    """Predictors, and the observed data that latents or what is computed from them are made of."""
+    selection = Selection(graph, binding.absent)
+    inside = selection.guided | selection.followed
+    made = [n for _, n in selection.keyed if getattr(getattr(n, "target", None), "name", None) in inside]
+    read = {name for node in made if not (isinstance(node, RandomNode) and node.observed) for name in names_read(node)}
+    kept = {v.name for v in graph.of_role(Role.DATA)} | {v.name for v in graph.of_role(Role.OBSERVED) if v.name in read}
+    return {name: np.ascontiguousarray(value) for name, value in binding.values.items() if name in kept}
+
+
+def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Draws:
+    """Leaves under names such as ``backbone/affine/loc``."""
+    out: Draws = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            out |= _flattened(value, f"{prefix}{name}/")
+        else:
+            out[f"{prefix}{name}"] = np.ascontiguousarray(value, np.float64)
+    return out
+
+
+def _plain(value: Any) -> Any:
+    """A number for JSON, one that is not finite as text."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _hash(part: bytes) -> str:
+    return hashlib.sha256(part).hexdigest()
+
+
+# ---------------------------------------------------------------- reading
+
+
+def open_posterior(path: str | Path, *, distributions: Iterable[Distribution] = ()) -> Posterior:
+    """The posterior that ``fit.save(path)`` wrote; it draws again without the training data.
+
+    `distributions`: those that the program was loaded with. Raises `EmfError` E1201, E1202, E1207, E1208.
+    """
+    path = Path(path).expanduser()
+    parts = _parts(path)
+    try:
+        manifest = json.loads(parts[MANIFEST])
+        _check_format(path, manifest)
+        if any(_hash(parts[name]) != wanted for name, wanted in manifest["sha256"].items()):
+            raise _damaged(path)
+        return _rebuilt(manifest, parts, tuple(distributions))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _parts(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as file:
+            return {name: file.read(name) for name in file.namelist()}
+    except FileNotFoundError:
+        raise EmfError([Diagnostic("E1201", f"There is no file {path}.")]) from None
+    except OSError as error:
+        why = "it is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
+        raise EmfError([Diagnostic("E1202", f"{path} can't be read: {why}.")]) from None
+    except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+        raise _damaged(path) from error
+    except Exception as error:  # zlib.error, which zipfile lets through
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> EmfError:
+    hint = "was it written by fit.save, and copied as a whole?"
+    return EmfError([Diagnostic("E1207", f"{path} is no saved fit, or it is damaged.", hint=hint)])
+
+
+def _check_format(path: Path, manifest: Mapping[str, Any]) -> None:
+    if int(manifest["format"]) > FORMAT:
+        message = f"{path} was written by emfppl {manifest['emfppl']}, in a form that {version('emfppl')} does not know."
+        raise EmfError([Diagnostic("E1208", message, hint="update emfppl")])
+
+
+def _rebuilt(
+    manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributions: tuple[Distribution, ...]
+) -> Posterior:
+    table = STANDARD.extended(*distributions) if distributions else STANDARD
+    graph = compile_text(SourceText(parts[MODEL].decode(), str(manifest["name"])), table)
+    described = bind_description(graph, manifest["binding"])
+    values = load_tensors(parts[DATA]) if DATA in parts else {}
+    binding = Binding(graph, described.sizes, described.coords, values, {}, described.absent - set(values))
+    program = Program(binding, table)
+    guide = rebuild_guide(program, manifest["guide"])
+    params = _filled(guide.init(0), load_tensors(parts[PARAMS]))
+    certificate = Certificate(**{k: float(v) if isinstance(v, str) else v for k, v in manifest["certificate"].items()})
+    how = manifest["fit"]
+    result = FitResult(
+        guide, params, certificate, how["precision"], how["seed"], how["seconds"], how["steps"], tuple(how["warnings"])
+    )
+    return Posterior(program, result, manifest["draws"]["num_draws"], manifest["draws"]["seed"])
+
+
+def _filled(template: Mapping[str, Any], tensors: Mapping[str, np.ndarray], prefix: str = "") -> dict[str, Any]:
+    """The tree with the structure of `template` and the values of the tensors; KeyError or ValueError if they differ."""
+    out: dict[str, Any] = {}
+    for name, value in template.items():
+        if isinstance(value, Mapping):
+            out[name] = _filled(value, tensors, f"{prefix}{name}/")
+        else:
+            tensor = tensors[f"{prefix}{name}"]
+            if tensor.shape != np.shape(value):
+                raise ValueError(name)
+            out[name] = tensor
+    return out
