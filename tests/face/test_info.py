@@ -1,0 +1,74 @@
+"""What `info` says of programs."""
+
+from __future__ import annotations
+
+import pytest
+
+import emfppl
+from emfppl.info import info_text
+
+PROGRAM = """
+dim state = 3
+dim time
+dim pair = time * 2
+data y[time]: real
+data w: positive = 1
+param k: positive = 2
+P[state, state'] ~ Dirichlet(1)
+cap ~ HalfNormal(k)
+low: real(0, cap) ~ Normal(0, w)
+x[0] ~ Normal(0, 1)
+for t in time[1:] {
+  m = low * x[t-1]
+  x[t] ~ Normal(m, 1)
+}
+for t in time {
+  y[t] ~ Normal(x[t], 1)
+}
+z[pair] ~ Normal(low, 1)
+total = sum(x)
+factor -total ^ 2
+"""
+
+
+@pytest.fixture(scope="module")
+def facts():
+    return emfppl.load(PROGRAM).info()
+
+
+def latent(facts, name):
+    return next(entry for entry in facts["latents"] if entry["name"] == name)
+
+
+def test_dims_data_and_params(facts):
+    assert [d["size"] for d in facts["dims"]] == ["3", None, "2 * time"]
+    y, w = facts["data"]
+    assert y["observed"] and y["distribution"] == ["Normal(x[t], 1)"] and y["parents"] == ["x"]
+    assert w["has_default"] and not w["observed"] and w["type"] == "positive"
+    assert facts["params"] == [{"name": "k", "dims": [], "type": "positive"}]
+
+
+def test_latents(facts):
+    assert latent(facts, "P")["support"] == ["simplex"] and latent(facts, "P")["dims"] == ["state", "state'"]
+    assert latent(facts, "cap")["support"] == ["positive"]
+    assert latent(facts, "low")["support"] == ["real(0, cap)"]
+    assert latent(facts, "low")["parents"] == ["w", "cap"]
+    assert latent(facts, "x")["parents"] == ["low", "x"]
+    assert latent(facts, "x")["distribution"] == ["Normal(0, 1)", "Normal(m, 1)"]
+    assert [e["name"] for e in facts["latents"] if not e["in_guide"]] == ["P", "z"]
+
+
+def test_loops_and_factors(facts):
+    scanned = {loop["loop"]: loop["scanned"] for loop in facts["loops"]}
+    assert scanned == {"t in time[1:]": ["m", "x"], "t in time": []}
+    assert facts["loops"][1]["vectorised"] == ["y"]
+    assert facts["factors"] == 1
+    assert facts["computed"] == [{"name": "total", "dims": [], "parents": ["x"]}]
+
+
+def test_the_text_has_a_line_an_entry(facts):
+    lines = info_text(facts).splitlines()
+    assert [line.split()[0] for line in lines] == (
+        ["dim"] * 3 + ["data"] * 2 + ["param"] + ["latent"] * 5 + ["computed", "factor", "loop", "loop"]
+    )
+    assert "drawn forward" in next(line for line in lines if " z[pair]" in line)
