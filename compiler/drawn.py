@@ -1,8 +1,8 @@
 """What a drawing of a graph shows, whatever it is drawn with: vertices in plates, and the edges between them.
 
-One vertex a variable. A latent with parents has its gate between them and it: what comes from above passes the gate. What comes from
-an earlier round of a scan is a lagged edge straight into the variable. A latent without parents, which has no edge, says its gate
-itself.
+One vertex a variable. A latent with parents has its gate between them and it: what comes from above passes the gate. What comes
+from an earlier round of a scan is a lagged edge straight into the variable. A latent without parents, which has no edge, says its
+gate itself.
 """
 
 from __future__ import annotations

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from emfppl.compiler import ast_to_text, checked_to_text, graph_to_text
 from emfppl.compiler.ast_to_checked import check
+from emfppl.compiler.ast_to_text import to_text as tree_text
 from emfppl.compiler.checked_nodes import CheckedProgram
 from emfppl.compiler.checked_to_graph import build
+from emfppl.compiler.checked_to_text import to_text as checked_text
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.graph import Graph
+from emfppl.compiler.graph_to_text import to_text as graph_text
 from emfppl.compiler.passes import PASSES
 from emfppl.compiler.recovery import told
 from emfppl.compiler.silence import not_silenced
@@ -68,9 +70,9 @@ def stage_text(source: SourceText, stage: str, table: Table = STANDARD) -> str:
         program, problems = parse(source)
         if problems:
             raise EmfError(problems)
-        return ast_to_text.to_text(program)
+        return tree_text(program)
     if stage == "checked":
-        return checked_to_text.to_text(checked_program(source, table))
+        return checked_text(checked_program(source, table))
     if stage == "graph":
-        return graph_to_text.to_text(build(checked_program(source, table)))
-    return graph_to_text.to_text(compile_text(source, table))
+        return graph_text(build(checked_program(source, table)))
+    return graph_text(compile_text(source, table))
