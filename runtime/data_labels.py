@@ -38,7 +38,10 @@ def given_coords(report: Report, given: Mapping[str, Given]) -> Coords:
         span = next(d.span for d in report.graph.dims if d.name == dim)
         labels = _as_labels(one)
         twice = next((v for v in labels if labels.count(v) > 1), None) if len(set(labels)) < len(labels) else None
-        if twice is not None:
+        if not labels:
+            report.at(span, "E1011", f"The labels given for `{dim}` are an empty list; a dim holds at least one element.")
+            report.unsure.add(dim)
+        elif twice is not None:
             report.at(span, "E1013", f"The labels given for `{dim}` hold `{label_text(twice)}` twice.")
         elif one.missing is not None:
             report.at(span, "E1013", f"A label given for `{dim}` is missing.")

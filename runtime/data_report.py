@@ -71,10 +71,8 @@ def over(dims: Sequence[str]) -> str:
 
 def entry(variable: Variable, position: Sequence[int], coords: Coords) -> str:
     """``\\`y[3]\\```, or by label where the dim has labels: ``\\`y[Choate]\\```."""
-    parts = [
-        label_text(coords[d.rstrip("'")][i]) if d.rstrip("'") in coords else str(i)
-        for d, i in zip(variable.dims, position, strict=False)
-    ]
+    labels = [coords.get(d.rstrip("'"), ()) for d in variable.dims]
+    parts = [label_text(known[i]) if i < len(known) else str(i) for known, i in zip(labels, position, strict=False)]
     return f"`{variable.name}[{', '.join(parts)}]`" if parts else f"`{variable.name}`"
 
 

@@ -363,7 +363,8 @@ def test_one_fault_has_one_message():
 
 
 def test_defaults():
-    text = "dim k = 3\ndata w[k]: real = [1, 2, 3]\ndata s: positive = 2\ndata v[k]: real = 0\nx[k] ~ Normal(w + v, s)\nfactor sum(x, over = k)"
+    text = "dim k = 3\ndata w[k]: real = [1, 2, 3]\ndata s: positive = 2\ndata v[k]: real = 0\n"
+    text += "x[k] ~ Normal(w + v, s)\nfactor sum(x, over = k)"
     b = bound(text)
     assert b.values["w"].tolist() == [1, 2, 3] and b.values["s"] == 2 and b.values["v"].tolist() == [0, 0, 0]
     assert bound(text, {"s": 5}).values["s"] == 5

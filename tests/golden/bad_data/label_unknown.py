@@ -9,4 +9,6 @@ b ~ Normal(0, 1)
 a[county] ~ Normal(b * uranium, 1)
 log_radon[obs] ~ Normal(a[county_of], 1)
 """
-data = {"county": ["AITKIN", "ANOKA", "BECKER"], "county_of": ["ANOKA", "BEKER", "AITKIN"], "uranium": [0.1, 0.2, 0.3], "log_radon": [1, 2, 3]}
+data = {
+    "county": ["AITKIN", "ANOKA", "BECKER"],
+    "county_of": ["ANOKA", "BEKER", "AITKIN"], "uranium": [0.1, 0.2, 0.3], "log_radon": [1, 2, 3]}
