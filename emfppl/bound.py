@@ -116,6 +116,12 @@ class Bound:
         """A NumPyro model without arguments: ``MCMC(NUTS(bound.numpyro_model), …).run(key)``."""
         return numpyro_model(self.program)
 
+    def numpyro_guide(self, guide: str = "auto", seed: int = 0) -> Callable[[], None]:
+        """A NumPyro guide for `numpyro_model`: ``SVI(bound.numpyro_model, bound.numpyro_guide(), …)``."""
+        from emfppl.runtime.graph_to_guide import numpyro_guide
+
+        return numpyro_guide(self.program, arguments.guide_name(guide), arguments.whole("seed", seed, 0))
+
 
 class NumpyroModel:
     """A NumPyro model that takes its data when it runs.

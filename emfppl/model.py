@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,12 @@ class Model:
         from emfppl.bound import NumpyroModel
 
         return NumpyroModel(self)
+
+    def numpyro_guide(
+        self, data: Any, guide: str = "auto", seed: int = 0, sizes: Sizes | None = None
+    ) -> Callable[[], None]:
+        """A NumPyro guide: ``SVI(model.numpyro_model(data), model.numpyro_guide(data), …)``."""
+        return self.bind(data, sizes).numpyro_guide(guide, seed)
 
     # ------------------------------------------------------------ looking at it
 

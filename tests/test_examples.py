@@ -36,6 +36,16 @@ def test_programs_and_their_data_are_clean_and_formatted(case, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_measure_of_agreement():
+    x = np.random.default_rng(0).normal(3, 2, 100_000)
+    row = {"mean": 3.0, "sd": 2.0, "q5": 3 - 2 * 1.6449, "q95": 3 + 2 * 1.6449}
+    assert agreement({"x": x}, {"x": row}).close
+    assert agreement({"x": x + 0.5}, {"x": row}).mean == pytest.approx(0.25, abs=0.01)
+    far = agreement({"x": np.stack([x, 3 + 0.5 * (x - 3)], axis=1)}, {"x[0]": row, "x[1]": row})
+    assert far.sd_ratio == pytest.approx(0.5, abs=0.01) and far.quantile == pytest.approx(0.82, abs=0.02)
+    assert not far.close
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", REGRESSIONS, ids=lambda c: c.name)
 def test_regressions_with_default_options(case):

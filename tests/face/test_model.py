@@ -184,6 +184,19 @@ def test_nuts_and_predictive_run_on_it():
     assert drawn["y"].shape == (7, 3)
 
 
+def test_svi_runs_on_model_and_guide():
+    import optax
+    from numpyro.infer import SVI, Trace_ELBO
+
+    model, data = emf.load(MEAN), {"y": [0.5, 1.5]}
+    guide = model.numpyro_guide(data, "mean_field")
+    svi = SVI(model.numpyro_model(data), guide, optax.adam(0.02), Trace_ELBO(num_particles=8))
+    found = svi.run(jax.random.key(0), 1500, progress_bar=False)
+    cov = np.eye(2) + 1
+    exact = -0.5 * (np.array([0.5, 1.5]) @ np.linalg.solve(cov, [0.5, 1.5]) + np.log(np.linalg.det(2 * np.pi * cov)))
+    assert -float(found.losses[-200:].mean()) == pytest.approx(exact, abs=0.02)
+
+
 def test_data_can_not_be_traced():
     model = emf.load(MEAN)
     assert "filled in" in fails("E1302", jax.jit(lambda y: model.numpyro_model({"y": y})), jnp.ones(2))
