@@ -38,9 +38,11 @@ def cleaned(tokens: Iterable[Token], source: SourceText) -> tuple[list[Token], l
                 token = _meant(token)
             case "NUMBER" if math.isinf(float(token)):
                 found.append(_too_large(token, source))
+                token = Token.new_borrow_pos("OTHER", str(token), token)  # the line can't be read
             case "NAME" if not token.rstrip("'").isidentifier():
                 found.append(_no_name(token, source))
-        if token.type not in ("BLOCK_COMMENT", "PRIME") and not (token.type == "OTHER" and _foreign(token)):
+                token = Token.new_borrow_pos("OTHER", str(token), token)
+        if token.type not in ("BLOCK_COMMENT", "PRIME") and not (token.type == "OTHER" and len(token) == 1 and _foreign(token)):
             out.append(token)
     found += [_sign(places, source) for places in signs.values()]
     return out, found
@@ -84,9 +86,11 @@ def _remedy(sign: str) -> str:
     if sign in MEANT:
         return f"write {MEANT[sign][1]}"
     if sign in "“”„‟«»‘‚‛″":
-        return "names take no quotation marks, and there are no strings; in a comment, behind #, it may stand"
+        return "names take no quotation marks, and there are no strings"
     if sign.isspace():
         return "write an ordinary space"
+    if not sign.isprintable():
+        return "delete it"
     return "delete it; names are made of letters, digits and _"
 
 

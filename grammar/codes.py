@@ -40,7 +40,7 @@ CODES: tuple[Code, ...] = (
         "a word of the language as a name",
         "`dim data param def for in factor return guide if and or not true false` can't name anything.",
     ),
-    Code("E0108", "a text", "There are no texts in a program; labels of dims come with the data."),
+    Code("E0108", "a string", "There are no strings in a program; labels of dims come with the data."),
     Code(
         "E0109",
         "a statement outside its block",

@@ -61,6 +61,11 @@ class Fault:
     def before(self) -> Token | None:
         return self.tokens[self.at - 1] if self.at else None
 
+    @property
+    def ends_in_lead(self) -> bool:
+        """Whether the line ends in an operator or the like, so that the next may have been meant as a part of it."""
+        return self.tokens[-1].type in LEADS
+
     def kinds(self) -> list[str]:
         return [t.type for t in self.tokens]
 
@@ -102,8 +107,8 @@ def _string(fault: Fault) -> Diagnostic | None:
     if token[0] == "'" and fault.source.text[(token.start_pos or 1) - 1] in ")]":
         return fault.tell("E0125", "There is no `'` for a transpose behind an expression.", Span(place(token).start, place(token).start + 1), "write transpose(…)")
     if len(token) == 1 or token[-1] != token[0]:
-        return fault.tell("E0108", f"A {token[0]} opens a text that never ends, and there are no texts here.", place(token), "delete it; labels of a dim come with the data")
-    return fault.tell("E0108", f"There are no texts such as {token} in a program.", place(token), "delete the quotation marks of a name; labels of a dim come with the data")
+        return fault.tell("E0108", f"The string that this {token[0]} opens never ends, and there are no strings in a program.", place(token), "delete it; labels of a dim come with the data")
+    return fault.tell("E0108", f"There are no strings in a program, such as {token}.", place(token), "delete the quotation marks of a name; labels of a dim come with the data")
 
 
 def _word_as_name(fault: Fault) -> Diagnostic | None:
@@ -219,6 +224,8 @@ def _two_in_a_row(fault: Fault) -> Diagnostic | None:
         inside = len([k for k in fault.kinds()[: fault.at] if k in ("LPAR", "LSQB")]) > len([k for k in fault.kinds()[: fault.at] if k in ("RPAR", "RSQB")])
         hint = "write a comma or an operator between them" if inside else "write an operator between them, or a new line"
         return fault.tell("E0105", f"Nothing stands between `{before}` and `{token}`.", both, hint)
+    if before.type in LEADS and token.type in ("RPAR", "RSQB"):
+        return fault.tell("E0105", f"Nothing stands between `{before}` and `{token}`.", both, "write a value between them")
     if before.type in LEADS and token.type in OPERATORS | {"EQUAL", "TILDE", "COLON", "COMMA"}:
         if before.type == "EQUAL" and token.type == "EQUAL":
             return fault.tell("E0105", "There is an = too many.", both, "")

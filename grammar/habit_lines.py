@@ -44,19 +44,37 @@ def _row(pattern: str, code: str, message: str, hint: str | Callable[[Match], st
 # ---------------------------------------------------------------- declarations of Stan
 
 
+PRIORS = {
+    "positive": "~ HalfNormal(1)", "unit": "~ Beta(1, 1)", "simplex": "~ Dirichlet(1)", "corr_cholesky": "~ LKJCholesky(1)",
+    "ordered": ": ordered ~ Normal(0, 1)", "positive_ordered": ": positive_ordered ~ Normal(0, 1)",
+}  # fmt: skip
+SQUARE = ("cov_matrix", "corr_matrix", "cholesky_factor_corr", "cholesky_factor_cov")
+
+
 def _stan_hint(found: Match) -> str:
     """The declaration as it is written here."""
-    sizes = [s.strip() for s in f"{found['array'] or ''},{found['size'] or ''},{found['after'] or ''}".split(",") if s.strip()]
-    dims = ", ".join(_dim_name(s) for s in sizes)
-    head = found["name"] + (f"[{dims}]" if dims else "")
+    groups = (found["array"], found["size"], found["after"])
+    dims = [_dim_name(s.strip()) for group in groups if group for s in group.split(",") if s.strip()]
+    declared = f" (and {', '.join(f'dim {d}' for d in dict.fromkeys(dims))})" if dims else ""
+    if found["type"] in SQUARE and len(dims) == 1:
+        dims = [dims[0], dims[0] + "'"]
+    head = found["name"] + (f"[{', '.join(dims)}]" if dims else "")
     kind = _stan_type(found["type"], found["bounds"] or "")
-    declared = f" (and {', '.join(f'dim {d}' for d in dims.split(', '))})" if dims else ""
+    if found["value"]:
+        return f"what is computed needs no type: {head} {found['value'].strip()}"
     if found["type"] == "int" and not dims:
         return f"a size is a dim: dim {found['name']}; another number that is known: data {head}: {kind}"
-    if kind not in ("real", "positive", "unit", "ordered", "positive_ordered") and not kind.startswith("real"):
+    prior = PRIORS.get(kind) or (f": {kind} ~ Normal(0, 1)" if "(" in kind else "~ Normal(0, 1)" if kind == "real" else "")
+    if found["type"] == "int" or not prior:
         return f"write data {head}: {kind}{declared}"
-    unknown = f"{head} ~ Normal(0, 1)" if kind == "real" else f"{head}: {kind} ~ Normal(0, 1)"
+    unknown = f"{head}{'' if prior[0] == ':' else ' '}{prior}"
     return f"what is known: data {head}: {kind}{declared}; what is not is declared by its prior, such as {unknown}"
+
+
+def _typed_hint(found: Match) -> str:
+    """``data real<lower=0> y`` as it is written here."""
+    kind = found["type"] if found["type"] in HERE.split("|") and not found["bounds"] else _stan_type(found["type"], found["bounds"] or "")
+    return f"write {found['word']} {found['name']}{found['dims'] or ''}: {kind}"
 
 
 def _dim_name(size: str) -> str:
@@ -86,7 +104,7 @@ STAN = (
     _row(rf"^(?P<mark>(?:{TYPES})\s+(?P<name>\w+)\s*\(.*)\{{$", "E0120", "A function starts with `def`.",
          "write def <name>(x: real): real {"),
     _row(rf"^(?P<mark>(?:array\s*\[(?P<array>[^\]]*)\]\s*)?(?P<type>{TYPES})\s*(?P<bounds><[^;]*>)?\s*(?:\[(?P<size>[^\]]*)\])?"
-         r"\s+(?P<name>[^\W\d]\w*)\s*(?:\[(?P<after>[^\]]*)\])?)", "E0120",
+         r"\s+(?P<name>[^\W\d]\w*)\s*(?:\[(?P<after>[^\]]*)\])?)\s*(?P<value>=.*)?", "E0120",
          "A declaration here starts with `data`, and the type stands behind a colon.", _stan_hint),
     _row(r"^(?P<mark>target\s*\+=)\s*(?P<rest>.*)", "E0121", "There is no `target` to add to.",
          "what is added to the log density is a factor: factor <rest>"),
@@ -106,16 +124,17 @@ FOREIGN_BLOCKS = {
     "parameters": "leave it out: an unknown is declared by its prior, such as mu ~ Normal(0, 5)",
     "model": "leave it out: the whole file is the model",
     "generated quantities": "leave it out: what is computed is reported with the posterior, and fit.predict() draws new data",
+    "transformed data": "leave it out: write name = expression, above where it is used",
+    "transformed parameters": "leave it out: write name = expression, above where it is used",
     "functions": "leave it out: def may stand anywhere in the file",
 }
 BLOCKS = (
-    _row(r"^(?P<word>model|density)\s+\w+\s*(?:\(.*\)\s*)?\{$", "E0112", "`<word> NAME { … }` is not part of this version.",
-         "one file holds one model; leave the line and its braces out"),
+    _row(r"^(?P<mark>model\s+\w+)\s*(?:\(.*\)\s*)?\{$", "E0112", "`model NAME { … }` is not part of this version.",
+         "a file holds one model: leave the line and its } out"),
+    _row(r"^(?P<mark>density\s+\w+)\s*\{$", "E0112", "`density NAME { … }` is not part of this version.", "leave the block out"),
     _row(r"^(?P<mark>import)\s+[\"'“]", "E0112", "`import` of other files is not part of this version.", "copy the functions you need into this file"),
-    _row(r"^(?P<mark>(?:transformed\s+(?:data|parameters)))\s*\{$", "E0123", "There is no block `<mark>`.",
-         "leave it out: write name = expression, above where it is used"),
-    *(_row(rf"^(?P<mark>{word})\s*\{{$".replace(" ", r"\s+", 1) if " " in word else rf"^(?P<mark>{word})\s*\{{$", "E0123",
-           f"There is no block `{word}`.", hint) for word, hint in FOREIGN_BLOCKS.items()),
+    *(_row(rf"^(?P<mark>{word.replace(' ', '[ ]+')})\s*\{{$", "E0123", f"There is no block `{word}`.", hint)
+      for word, hint in FOREIGN_BLOCKS.items()),
     _row(r"^guide\s*:", "E0123", "A block takes braces.", "write guide { on this line and } on a line of its own"),
     _row(r"^guide\s+(?P<what>\w+.*)$", "E0123", "The head of a guide block is `guide {` alone.", "write in the block: backbone iaf(layers = 2)"),
 )  # fmt: skip
@@ -170,6 +189,7 @@ def _closed(rest: str) -> str:
             rest = rest[:end]
             break
     rest = re.sub(r",?\s*\b(?:obs|observed|dims|shape|sample_shape|rng_key|size)\s*=\s*[^,()]*(?:\([^()]*\))?", "", rest)
+    rest = re.sub(r"\s*=\s*", " = ", rest)
     rest = re.sub(r"\bmu\s*=\s*", "loc = ", re.sub(r"\b(?:sigma|sd)\s*=\s*", "scale = ", rest))
     return rest.strip(" ,")
 
@@ -230,22 +250,22 @@ OPERATORS = (
 # ---------------------------------------------------------------- declarations written otherwise
 
 DECLARATIONS = (
-    _row(rf"^(?P<word>data|param)\s+(?P<mark>(?P<type>{TYPES}|count|positive)(?:\s*<[^>]*>)?)\s+(?P<name>\w+)", "E0120", "The type stands behind the name and a colon.",
-         "write <word> <name>: <type>"),
+    _row(rf"^(?P<word>data|param)\s+(?P<mark>(?P<type>{TYPES}|count|positive)(?:\s*(?P<bounds><[^>]*>))?)\s+(?P<name>\w+)\s*(?P<dims>\[[^\]]*\])?",
+         "E0120", "The type stands behind the name and a colon.", _typed_hint),
     _row(rf"^(?P<word>data|param)\s+(?P<name>\w+)\s*(?P<dims>\[[^\]]*\])?\s+(?P<mark>{HERE})\b", "E0105", "There is no `:` between the name and its type.",
          "write <word> <name><dims>: <mark>"),
     _row(rf"^(?P<name>[^\W\d]\w*)\s*(?P<dims>\[[^\]]*\])?\s*:?\s+(?P<mark>{HERE})$", "E0105", "This line says neither that it is known nor how it is drawn.",
          "what is known: data <name><dims>: <mark>; what is not: <name><dims>: <mark> ~ a distribution"),
     _row(r"^(?P<word>data|param)\s+(?P<name>\w+)\s*(?P<dims>\[[^\]]*\])?\s*:\s*(?P<type>\w+)\s*(?P<mark>\[(?P<size>[^\]]*)\])", "E0105",
          "The dims stand behind the name, not behind the type.", "write <word> <name>[<size>]: <type>"),
-    _row(r"^(?P<word>data|param)\s+(?P<name>\w+)\s*(?P<dims>\[[^\]]*\])?\s*:\s*(?P<type>\w+)\s*(?P<mark><(?P<bounds>[^>]*)>)", "E0105",
-         "The bounds of a type stand in parentheses.", "write <word> <name><dims>: <type>(<bounds>)"),
+    _row(r"^(?P<word>data|param)\s+(?P<name>\w+)\s*(?P<dims>\[[^\]]*\])?\s*:\s*(?P<type>\w+)\s*(?P<mark>(?P<bounds><[^>]*>))", "E0105",
+         "The bounds of a type stand in parentheses.", _typed_hint),
     _row(r"^(?P<word>data|param)\s+(?P<name>\w+)\s*(?P<dims>\[[^\]]*\])?\s*(?P<mark>~)", "E0105", "A declaration and what is drawn are two statements.",
          "write <word> <name><dims>: real, and on another line <name><dims> ~ …"),
     _row(r"^(?P<word>data|param)\s+(?P<name>\w+)\s*(?P<dims>\[[^\]]*\])?\s*(?:=.*)?$", "E0105", "The type of `<name>` is missing.", "write <word> <name><dims>: real"),
-    _row(r"^(?P<word>data|param|dim)\s+(?P<name>\w+)\s*(?P<mark>,.*)", "E0105", "Each declaration has a line of its own.", "write <word> <name>… and the others below"),
+    _row(r"^(?P<word>data|param|dim)\s+(?P<name>\w+)\s*(?P<mark>,.*)", "E0105", "Each declaration has a line of its own.", "write <word> <name> … here and the others below"),
     _row(r"^dim\s+(?P<name>\w+)\s*(?P<mark>:\s*\w+)", "E0105", "A dim has no type.", "write dim <name>, or with a size dim <name> = 3"),
-    _row(r"^dim\s+(?P<name>\w+)\s*(?P<mark>[\[(](?P<size>[^\])]*)[\])]|\d+)", "E0105", "The size of a dim stands behind `=`.", "write dim <name> = 3, or dim <name> and let the data say"),
+    _row(r"^dim\s+(?P<name>\w+)\s*(?P<mark>[\[(]?(?P<size>\w+)[\])]?)", "E0105", "The size of a dim stands behind `=`.", "write dim <name> = <size>"),
     _row(r"^def\s+(?P<name>\w+)\s*(?P<mark>\{|:|=)", "E0105", "A function needs its arguments in parentheses.", "write def <name>(x: real): real {"),
     _row(r"^gate\s+(?P<name>\w+)\s*(?P<mark>=|\s)\s*(?P<mode>\w+)", "E0105", "The mode of a gate stands behind a colon.", "write gate <name>: <mode>"),
     _row(r"^backbone\s*(?P<mark>[:=])\s*(?P<rest>.*)", "E0105", "The backbone stands behind the word alone.", "write backbone <rest>"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 # Names of values: constants and arguments that a program does not define here.
 _VALUES = {
     "PI": "pi", "Inf": "inf", "INF": "inf", "infinity": "inf", "positive_infinity": "inf", "negative_infinity": "-inf",
-    "True": "true", "TRUE": "true", "T": "true", "False": "false", "FALSE": "false", "F": "false",
-    "E": "e", "exp1": "e", "M_PI": "pi",
+    "True": "true", "TRUE": "true", "False": "false", "FALSE": "false",
+    "exp1": "e", "M_PI": "pi",
 }  # fmt: skip
 # Distributions, in Stan's, BUGS's, R's, PyMC's, SciPy's and NumPyro's names; lower case, as `hint_for_name` looks them up.
 _DISTRIBUTIONS = {
@@ -68,6 +68,12 @@ _FUNCTIONS = {
 
 
 def hint_for_name(name: str) -> str | None:
-    """What a name known from elsewhere is here, as a hint, or None."""
-    here = _VALUES.get(name) or _DISTRIBUTIONS.get(name.lower()) or _FUNCTIONS.get(name.lower())
+    """What a name of a distribution or a value known from elsewhere is here, as a hint, or None."""
+    here = _VALUES.get(name) or _DISTRIBUTIONS.get(name.lower())
+    return f"here that is {here}" if here else hint_for_function(name)
+
+
+def hint_for_function(name: str) -> str | None:
+    """The same for functions."""
+    here = _FUNCTIONS.get(name.lower())
     return f"here that is {here}" if here else None

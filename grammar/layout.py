@@ -167,7 +167,7 @@ class _Layout:
         closer = SIGN[CLOSER[opener.type]]
         place = Span(opener.start_pos or 0, opener.end_pos or 0)
         if not self.line.told:
-            hint = f"write `{closer}` behind `{last}`" if last is not opener else f"write `{closer}`, or delete it"
+            hint = f"write {'one more ' if last == closer else ''}`{closer}` behind `{last}`"
             self._error("E0103", f"This `{opener}` is never closed.", place, hint)
         self._add(token_at(closer, last.end_pos or 0, CLOSER[opener.type]))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from emfppl.grammar.source import SourceText, Span
 
 TAB = 4
+LONGEST = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,12 @@ class Mark:
         return (" " * self.start + self.sign * max(1, self.end - self.start) + " " + self.words).rstrip()
 
 
+    def moved(self, first: int, width: int) -> Mark:
+        """The mark where only `width` columns from `first` on are shown."""
+        start, end = (min(max(c - first, 0), width) for c in (self.start, self.end))
+        return Mark(self.line, start, end, self.sign, self.words)
+
+
 def picture(source: SourceText, span: Span, notes: Iterable[tuple[Span, str]]) -> str:
     """The place ``--> file:line:column`` and the lines of the span and of the notes, with their marks."""
     line, column = source.position(span.start)
@@ -36,9 +43,10 @@ def picture(source: SourceText, span: Span, notes: Iterable[tuple[Span, str]]) -
         if before and number > before + 1:
             out.append("." * 3)
         before = number
-        out.append(f"{number:>{width}} | {_shown(source.line(number))}".rstrip())
         here = sorted((m for m in marks if m.line == number), key=lambda m: (m.sign != "^", m.start))
-        out += [f"{' ' * width} | {mark}" for mark in here]
+        text, first = _window(_shown(source.line(number)), here[0])
+        out.append(f"{number:>{width}} | {text}".rstrip())
+        out += [f"{' ' * width} | {mark.moved(first, len(text))}" for mark in here]
     return "\n".join(out)
 
 
@@ -56,6 +64,15 @@ def _shown(text: str) -> str:
     for sign in text.rstrip():
         out += " " * (TAB - _width(out) % TAB) if sign == "\t" else sign if _prints(sign) else "\N{REPLACEMENT CHARACTER}"
     return out
+
+
+def _window(text: str, mark: Mark) -> tuple[str, int]:
+    """As much of a long line as fits, with the beginning of the mark in it, and the column it starts at."""
+    if len(text) <= LONGEST:
+        return text, 0
+    first = 0 if mark.start < LONGEST - 40 else mark.start - 40
+    part = text[first : first + LONGEST]
+    return ("…" + part[1:] if first else part) + ("…" if first + LONGEST < len(text) else ""), first
 
 
 def _prints(sign: str) -> bool:

@@ -16,6 +16,7 @@ from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.characters import cleaned
 from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.explain import Fault, explain, misplaced, place
+from emfppl.grammar.habit_lines import FOREIGN_BLOCKS
 from emfppl.grammar.layout import Line, lines_of
 from emfppl.grammar.source import SourceText, Span
 from emfppl.grammar.tree_builder import TreeBuilder
@@ -61,8 +62,10 @@ class _Block:
     head: Block | None = None
     brace: Span = Span()
     first_row: int = 0
-    keep: bool = True  # its statements are those of the block around it; else they are lost with the head
+    guide: bool = False
+    keep: bool = False  # without a head: its statements are those of the block around it, not lost with the head
     skip: bool = False  # nothing in it is read
+    faulty: bool = False  # some of it can't be read
     statements: list[Any] = field(default_factory=list)
 
 
@@ -73,6 +76,7 @@ class _Reader:
         self.source, self.found = source, found
         self.told = sorted(d.span.start for d in found if d.span)  # places of what was found in signs and brackets
         self.blocks = [_Block()]
+        self.goes_on = False  # the last line that can't be read ended as if the next one were a part of it
         self.lost_heads = 0  # heads without a brace, whose closing brace is no fault of its own
 
     def read(self, line: Line) -> None:
@@ -81,6 +85,7 @@ class _Reader:
             return
         block = self.blocks[-1]
         node = None if block.skip else self._parse(line, block)
+        block.faulty = block.faulty or node is None
         if line.opens:
             self._open(line, node)
         elif node is not None:
@@ -99,11 +104,11 @@ class _Reader:
     def _open(self, line: Line, node: Any) -> None:
         brace = line.tokens[-1]
         row = self.source.position(brace.start_pos or 0)[0]
-        first = line.tokens[0]
-        later = first in ("model", "density") and len(line.tokens) > 2
-        self.blocks.append(
-            _Block(node, place(brace), row, keep=first.type != "FOR", skip=later or self.blocks[-1].skip)
-        )
+        words = [str(t) for t in line.tokens[:-1]]
+        later = words[:1] in (["model"], ["density"]) and len(words) > 1
+        kind = line.tokens[0].type
+        block = _Block(node, place(brace), row, kind == "GUIDE", " ".join(words) in FOREIGN_BLOCKS, later or self.blocks[-1].skip)
+        self.blocks.append(block)
 
     def _close(self, line: Line) -> None:
         if len(self.blocks) > 1:
@@ -117,7 +122,7 @@ class _Reader:
         """The innermost block ends, with its `}` or with the file."""
         block = self.blocks.pop()
         around = self.blocks[-1]
-        if block.head is None:
+        if block.head is None or (block.faulty and isinstance(block.head, ast.Function)):
             around.statements += block.statements if block.keep else ()
             return
         end = line.span if line else Span(len(self.source.text), len(self.source.text))
@@ -133,7 +138,7 @@ class _Reader:
     # ------------------------------------------------------------ one line
 
     def _parse(self, line: Line, block: _Block) -> Any:
-        guide = isinstance(block.head, ast.Guide)
+        guide = block.guide
         tokens = [_softened(line.tokens[0]), *line.tokens[1:]] if guide else line.tokens
         parser = _parser().parse_interactive(start="guide_line" if guide else "line")
         at = 0
@@ -151,6 +156,7 @@ class _Reader:
         if wrong is not None:
             self.found.append(wrong)
             return None
+        self.goes_on = False
         above = list(line.above) if block.statements else _without_leading_blank(line.above)
         return replace(node, comments=ast.Comments(_collapsed(above), line.behind))
 
@@ -167,7 +173,10 @@ class _Reader:
         """Say what is wrong with a line, unless something in it was told already."""
         here = bisect_left(self.told, line.span.start)
         if here == len(self.told) or self.told[here] >= line.span.end:
-            self.found.append(explain(fault))
+            told = explain(fault)
+            if not (self.goes_on and told.code == "E0106"):
+                self.found.append(told)
+            self.goes_on = fault.ends_in_lead
         if line.tokens[0].type in ("FOR", "DEF", "GUIDE") and not line.opens:
             self.lost_heads += 1
 

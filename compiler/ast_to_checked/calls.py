@@ -59,9 +59,8 @@ def positional(c: Context, node: ast.Call, count: int, env: Env, usage: str) -> 
     values = [types.type_of(c, a.value, env) for a in node.args]
     named = next((a for a in node.args if a.name is not None), None)
     if named is not None:
-        return c.error(
-            "E0704", f"`{node.func}` has no argument named `{named.name}`.", named.span, f"write {usage}"
-        )
+        hint = "to compare write ==" if node.func == "if" else f"write {usage}"
+        return c.error("E0704", f"`{node.func}` has no argument named `{named.name}`.", named.span, hint)
     if len(values) != count:
         have = f"{len(values)} {'was' if len(values) == 1 else 'were'} given"
         plural = "argument" if count == 1 else "arguments"

@@ -105,7 +105,7 @@ def _unknown(c: Context, node: ast.Call) -> Any:
 
     name = node.func
     short = SHORT_NAMES.get(name)
-    hint = f"here that is {short}" if short else near(name, c.table.names) or hint_for_name(name) or ""
+    hint = hint_for_name(name) or (f"here that is {short}" if short else near(name, c.table.names))
     return c.error(
         "E0207",
         f"There is no distribution named `{name}`.",

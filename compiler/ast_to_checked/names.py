@@ -25,8 +25,8 @@ FUNCTIONS = frozenset((
 ))  # fmt: skip
 CONSTANTS = ("pi", "e", "inf")
 FOREIGN_FUNCTIONS = {
-    "ln": "log", "pow": "x ^ y", "fabs": "abs", "fmax": "maximum", "fmin": "minimum", "ifelse": "if",
-    "where": "if",
+    "ln": "log", "pow": "x ^ y", "fabs": "abs", "fmax": "maximum", "fmin": "minimum", "ifelse": "if(condition, value, otherwise)",
+    "where": "if(condition, value, otherwise)",
     "expit": "inv_logit", "logistic": "inv_logit", "ilogit": "inv_logit", "plogis": "inv_logit",
     "qlogis": "logit",
     "normal_cdf": "Phi", "pnorm": "Phi", "std": "sd", "stdev": "sd", "variance": "var", "average": "mean",
@@ -155,12 +155,14 @@ def _foreign_hint(name: str) -> str:
 
 def undefined_function(c: Context, node: ast.Call) -> Any:
     """Say that there is no such function."""
+    from emfppl.grammar.habits import hint_for_function
+
     name = node.func
     if name in c.variables or name in c.dims or name in CONSTANTS:
         hint = f"to index it write {name}[…]; to multiply write {name} * (…)"
         return c.error("E0206", f"`{name}` is not a function.", node.func_span, hint)
     other = FOREIGN_FUNCTIONS.get(name)
     candidates = [*FUNCTIONS, *c.functions]
-    hint = f"here that is {other}" if other else near(name, sorted(candidates)) or _foreign_hint(name)
+    hint = f"here that is {other}" if other else hint_for_function(name) or near(name, sorted(candidates))
     hint = hint or f"define it: def {name}(x: real): real {{ return … }}"
     return c.error("E0206", f"There is no function named `{name}`.", node.func_span, hint)
