@@ -12,6 +12,7 @@ from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import Graph, Integers, Interval, Role, Variable
 from emfppl.grammar.diagnostics import EmfError
 from emfppl.runtime import data_labels, data_sizes
+from emfppl.runtime.data_arguments import check_arguments
 from emfppl.runtime.data_arrays import Given
 from emfppl.runtime.data_checks import bound, check_values
 from emfppl.runtime.data_dims import by_name
@@ -164,10 +165,13 @@ def _against_distributions(
     coords: Mapping[str, tuple],
     sizes: Mapping[str, int],
 ) -> None:
+    if report.unsure or any(d.code == "E1005" for d in report.found):
+        return  # not all sizes are known
     sound = {n: x for n, x in values.items() if n not in report.broken}
     for name, variable in data_variables(report.graph).items():
-        if name in sound and not report.unsure & set(variable.dims):
+        if name in sound:
             check_observed(report, variable, sound, missing.get(name), coords, sizes)
+    check_arguments(report, sound, coords, sizes)
 
 
 def _finished(

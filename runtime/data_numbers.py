@@ -117,6 +117,7 @@ def _whole(report: Report, variable: Variable, values: np.ndarray, missing: np.n
         return True
     where = entry(variable, first(bad), coords)
     message = f"{where} is {number_text(values[first(bad)])}, but {declared(variable)}.{more(bad)}"
-    hint = {Kind.INT: "declare it real, or round it", Kind.BOOL: "bool is 0 or 1"}.get(variable.kind, "positions are whole numbers from 0")
+    hints = {Kind.INT: "declare it real, or round it", Kind.BOOL: "bool is 0 or 1"}
+    hint = hints.get(variable.kind, "positions are whole numbers from 0")
     report.about(variable, "E1006", message, hint)
     return False

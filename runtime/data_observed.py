@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from emfppl.compiler.expressions import At, Expr, Kind
-from emfppl.compiler.graph import Graph, Integers, Interval, RandomNode, Variable
+from emfppl.compiler.graph import Graph, Integers, Interval, RandomNode, Structured, Variable
 from emfppl.runtime.data_report import Coords, Report, entry, first, more, number_text
+from emfppl.runtime.data_structures import MATRICES, VECTORS, check_structure
 from emfppl.runtime.data_values import Known, NotKnown, value_over
 
 # Of the positive ones, those whose density at 0 is 0 whatever their arguments.
@@ -26,7 +27,9 @@ def check_observed(
 ) -> None:
     """Tell of observed values that their distribution gives no density."""
     for node in observing(report.graph, variable.name):
-        if isinstance(node.support, Interval | Integers) and report.sound(variable):
+        if isinstance(node.support, Structured):
+            _check_structure(report, variable, node.dist.name, node.support.name, values[variable.name], coords)
+        elif report.sound(variable):
             lower, upper, part = bounds(node, values, sizes)
             x = values[variable.name][part]
             opened = node.dist.name in NOTHING_AT_ZERO
@@ -37,23 +40,40 @@ def check_observed(
                 _tell(report, variable, node, values[variable.name], bad, coords, upper, part)
 
 
+def _check_structure(
+    report: Report, variable: Variable, family: str, structure: str, x: np.ndarray, coords: Coords
+) -> None:
+    """Data declared real that come from a distribution of simplices or matrices, all of them complete."""
+    if isinstance(variable.support, Interval) and structure in {**VECTORS, **MATRICES} and np.isfinite(x).all():
+        claim = f"`{family}` draws {'an' if structure[0] == 'o' else 'a'} {structure}"
+        check_structure(report, variable, structure, x, coords, "E1014", claim)
+
+
 def observing(graph: Graph, name: str) -> list[RandomNode]:
     return [n for n in graph.nodes if isinstance(n, RandomNode) and n.observed and n.target.name == name]
+
+
+def part_of(
+    node: RandomNode, values: Mapping[str, np.ndarray], sizes: Mapping[str, int]
+) -> tuple[tuple[slice | int, ...], tuple[str, ...], Known]:
+    """The part of its variable that a node defines (an index of the array), the labels of that part's axes, and what is
+    known there."""
+    loops = {a.label: (a.lower.evaluate(sizes), a.upper.evaluate(sizes)) for a in node.domain}
+    known = Known(sizes, values, loops)
+    labels = [i.loop if isinstance(i, At) else i.axis.label for i in node.target.indices]
+    part = tuple(_positions(i, known) for i in node.target.indices)
+    return part, tuple(label for label in labels if label is not None), known
 
 
 def bounds(
     node: RandomNode, values: Mapping[str, np.ndarray], sizes: Mapping[str, int]
 ) -> tuple[np.ndarray, np.ndarray, tuple]:
-    """Lower and upper bound of the distribution over the part of the variable that the node observes (an index of it);
+    """Lower and upper bound of the distribution over the part of the variable that the node observes, and that part;
     infinite where they depend on anything but constants and data."""
-    loops = {a.label: (a.lower.evaluate(sizes), a.upper.evaluate(sizes)) for a in node.domain}
-    known = Known(sizes, values, loops)
-    labels = [i.loop if isinstance(i, At) else i.axis.label for i in node.target.indices]
-    kept = tuple(label for label in labels if label is not None)
-    part = tuple(_positions(i, known) for i in node.target.indices)
+    part, labels, known = part_of(node, values, sizes)
     support = node.support
     assert isinstance(support, Interval | Integers)
-    return _bound(support.lower, -np.inf, kept, known), _bound(support.upper, np.inf, kept, known), part
+    return _bound(support.lower, -np.inf, labels, known), _bound(support.upper, np.inf, labels, known), part
 
 
 def _positions(index: object, known: Known) -> slice | int:

@@ -23,16 +23,24 @@ class Fault:
     hint: str = ""
 
 
-def check_structure(report: Report, variable: Variable, name: str, values: np.ndarray, coords: Coords) -> None:
-    """Tell of the first thing that a structured type demands and the data do not fulfil."""
+def check_structure(
+    report: Report,
+    variable: Variable,
+    name: str,
+    values: np.ndarray,
+    coords: Coords,
+    code: str = "E1012",
+    claim: str = "",
+) -> None:
+    """Tell of the first thing that a structured type demands and the data do not fulfil. `claim`: who demands it."""
     if name not in VECTORS and values.shape[-1] != values.shape[-2]:
         return  # two dims of different size: told as such
     for fault in {**VECTORS, **MATRICES}[name](values):
         if fault.bad.any():
             position = first(fault.bad)
             where = entry(variable, position, coords)
-            message = f"{where} {fault.words(values[position])}, but {declared(variable)}.{more(fault.bad)}"
-            report.about(variable, "E1012", message, fault.hint.replace("{0}", variable.name))
+            message = f"{where} {fault.words(values[position])}, but {claim or declared(variable)}.{more(fault.bad)}"
+            report.about(variable, code, message, fault.hint.replace("{0}", variable.name))
             return
 
 

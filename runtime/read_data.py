@@ -72,8 +72,8 @@ def _json(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise _error("E1205", f"{path} is not JSON: {error.msg.lower()} ({where}).", _json_hint(text, error)) from None
+        message = f"{path} is not JSON: line {error.lineno}, column {error.colno} can't be read."
+        raise _error("E1205", message, _json_hint(text, error)) from None
     if isinstance(content, dict):
         return content
     if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
@@ -82,12 +82,14 @@ def _json(path: Path) -> Mapping[str, Any]:
 
 
 def _json_hint(text: str, error: json.JSONDecodeError) -> str:
-    found = text[error.pos : error.pos + 4]
+    found = text[error.pos :].strip()
+    if not found:
+        return "the file ends too early" if text.strip() else "the file is empty"
     if found.startswith("'"):
         return "JSON has double quotes"
     if found.startswith(("NA", "None", "nan")):
         return "write null for what is missing"
-    return "no comma after the last entry" if found.startswith(("]", "}")) else ""
+    return "no comma after the last entry" if found.startswith(("]", "}", ",")) else ""
 
 
 def _records(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -99,16 +101,17 @@ def _records(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _npz(path: Path) -> Mapping[str, Any]:
+    not_one = _error("E1205", f"{path} is not an NPZ file.", "write it with np.savez(file, y=y)")
+    if not zipfile.is_zipfile(path):
+        raise not_one
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except ValueError as error:
-        if "pickle" not in str(error).lower():
-            raise _error("E1205", f"{path} is not an NPZ file.", "write it with np.savez(file, y=y)") from None
+    except ValueError:
         hint = "convert the array: np.asarray(y, dtype=float), or dtype=str for labels"
         raise _error("E1205", f"{path} holds Python objects, which are not read from files.", hint) from None
-    except (zipfile.BadZipFile, EOFError, AttributeError, TypeError):
-        raise _error("E1205", f"{path} is not an NPZ file.", "write it with np.savez(file, y=y)") from None
+    except (zipfile.BadZipFile, EOFError):
+        raise not_one from None
 
 
 # ---------------------------------------------------------------- CSV
@@ -129,7 +132,8 @@ def _csv(path: Path) -> Table:
         if len(row) == len(header):
             rows.append(row)
         elif row:
-            fields = f"line {reader.line_num} has {len(row)} fields, the header {len(header)}"
+            many = "field" if len(row) == 1 else "fields"
+            fields = f"line {reader.line_num} has {len(row)} {many}, the header {len(header)}"
             raise _error("E1205", f"{path} is not a table: {fields}.", _fields_hint(header, row))
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
     return Table({name: guessed(column) for name, column in zip_longest(header, columns)})
