@@ -15,7 +15,7 @@ import numpyro
 import numpyro.distributions as dist
 
 from emfppl.runtime.choose_guide import build_guide, recipe_of
-from emfppl.runtime.guide import log_normal
+from emfppl.runtime.guide import latent_nodes, log_normal
 from emfppl.runtime.program import Program
 
 NOISE = "_guide_noise"
@@ -50,8 +50,7 @@ def _params(path: str, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sites(program: Program, values: Mapping[str, Any], log_density: Any) -> None:
     """A site for each latent node, laid out as in the model; the density stands at the first."""
-    nodes = dict(program.selection.keyed)
-    for key, name in program.noise_variables.items():
-        value = program.part_of(nodes[key], values[name]).array
+    for key, node in latent_nodes(program):
+        value = program.part_of(node, values[node.target.name]).array
         numpyro.sample(key, dist.Delta(value, log_density, event_dim=jnp.ndim(value)))
         log_density = jnp.zeros(())

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from emfppl.compiler.graph import RandomNode
 from emfppl.runtime.gates import Gates
 from emfppl.runtime.guides.backbone import Backbone, Frame, Params
 
@@ -32,6 +33,12 @@ CENTRE_WIDTH = 0.1  # backbones start narrow, at the prior's centre
 def log_normal(eps: jax.Array) -> jax.Array:
     """The log density of standard normal noise, summed."""
     return -0.5 * jnp.sum(eps**2) - 0.5 * LOG_2PI * eps.size
+
+
+def latent_nodes(program: Program) -> list[tuple[str, RandomNode]]:
+    """The nodes that have noise, with their keys."""
+    keyed = program.selection.keyed
+    return [(key, node) for key, node in keyed if key in program.noise_shapes and isinstance(node, RandomNode)]
 
 
 class Guide:
@@ -87,9 +94,7 @@ class Guide:
 
     # ------------------------------------------------------------ the map
 
-    def transform(
-        self, params: Params, eps: jax.Array, data: Any = None
-    ) -> tuple[dict[str, jax.Array], jax.Array]:
+    def transform(self, params: Params, eps: jax.Array, data: Any = None) -> tuple[dict[str, jax.Array], jax.Array]:
         """Values at the noise eps (D,), and log q(values)."""
         u, log_det = self.backbone.forward_and_log_det(params["backbone"], eps)
         values, log_det_program = self._values(params, u, data)

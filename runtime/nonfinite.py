@@ -85,9 +85,7 @@ def _gradient(guide: Guide, params: Any, eps: jax.Array) -> Diagnostic | None:
 # ---------------------------------------------------------------- words
 
 
-def _told(
-    code: str, shown: str, program: Program, node: Node, values: Values, entry: tuple[int, ...] | None
-) -> Diagnostic:
+def _told(code: str, shown: str, program: Program, node: Node, values: Values, entry: tuple[int, ...] | None) -> Diagnostic:
     source = program.graph.source
     line = f"On line {source.position(node.span.start)[0]} " if source else ""
     message = f"{line}{shown}." if line else f"{shown[0].upper()}{shown[1:]}."

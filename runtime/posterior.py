@@ -15,6 +15,7 @@ from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.fit import WEIGHTS_MEMORY, FitResult, count_elements
+from emfppl.runtime.guide import latent_nodes
 from emfppl.runtime.noise import even_noise
 from emfppl.runtime.posterior_text import text_of
 from emfppl.runtime.precision import precision
@@ -217,10 +218,10 @@ class Posterior:
         with precision(self.result.precision):
             openings = guide.gates.openings(jax.tree.map(jnp.asarray, self.result.params["gates"])) or {}
         out = {name: np.full(program.shapes[name], np.nan) for name in self._latents}
-        for key, node in program.selection.keyed:
-            if key in program.noise_shapes and key not in program.plain:
+        for key, node in latent_nodes(program):
+            if key not in program.plain:
                 opening = np.asarray(openings.get(key, 1.0), np.float64)
-                name = program.noise_variables[key]
+                name = node.target.name
                 _lay_out(out[name], program.part_of(node, np.arange(out[name].size).reshape(out[name].shape)), opening)
         return out
 

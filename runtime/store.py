@@ -164,9 +164,7 @@ def _check_format(path: Path, manifest: Mapping[str, Any]) -> None:
         raise EmfError([Diagnostic("E1208", message, hint="update emfppl")])
 
 
-def _rebuilt(
-    manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributions: tuple[Distribution, ...]
-) -> Posterior:
+def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributions: tuple[Distribution, ...]) -> Posterior:
     table = STANDARD.extended(*distributions) if distributions else STANDARD
     graph = compile_text(SourceText(parts[MODEL].decode(), str(manifest["name"])), table)
     described = bind_description(graph, manifest["binding"])
@@ -175,10 +173,10 @@ def _rebuilt(
     program = Program(binding, table)
     guide = rebuild_guide(program, manifest["guide"])
     params = _filled(guide.init(0), load_tensors(parts[PARAMS]))
-    certificate = Certificate(**{k: float(v) if isinstance(v, str) else v for k, v in manifest["certificate"].items()})
+    figures: dict[str, Any] = {k: float(v) if isinstance(v, str) else v for k, v in manifest["certificate"].items()}
     how = manifest["fit"]
     result = FitResult(
-        guide, params, certificate, how["precision"], how["seed"], how["seconds"], how["steps"], tuple(how["warnings"])
+        guide, params, Certificate(**figures), how["precision"], how["seed"], how["seconds"], how["steps"], tuple(how["warnings"])
     )
     return Posterior(program, result, manifest["draws"]["num_draws"], manifest["draws"]["seed"])
 

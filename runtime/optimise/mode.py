@@ -32,7 +32,8 @@ class _State(NamedTuple):
 
 @dataclass(frozen=True)
 class Mode:
-    """A mode: `point` (D,), log density `value` there, `hessian` (D, D) of minus the log density; `settled` if the steps ran out of gain."""
+    """A mode: `point` (D,), log density `value` there, `hessian` (D, D) of minus the log density; `settled` if the steps
+    ran out of gain."""
 
     point: np.ndarray
     value: float
@@ -45,7 +46,7 @@ class Mode:
         values, vectors = np.linalg.eigh(self.hessian / np.outer(d, d))
         values = np.maximum(np.abs(values), FLOOR * np.abs(values).max())
         root = (vectors / np.sqrt(values)) / d[:, None]
-        factor = np.linalg.qr(root.T, mode="r").T
+        factor = np.asarray(np.linalg.qr(root.T, mode="r")).T
         return Frame(self.point, factor * np.sign(np.diag(factor))[None, :])
 
     @property
@@ -117,19 +118,19 @@ def _derivatives(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> tu
     return gradient, jax.vmap(push)(jnp.eye(x.size, dtype=x.dtype))
 
 
-def find_mode(
-    log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarray, data: Any, steps: int = 200
-) -> Mode | None:
+def _compiled(log_density: Density, steps: int) -> Callable[..., dict[str, jax.Array]]:
+    """`newton` for few steps: on CPU the compiler had better not optimise than take long."""
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}
+    return jax.jit(lambda starts, data: newton(log_density, starts, data, steps), compiler_options=options)
+
+
+def find_mode(log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarray, data: Any, steps: int = 200) -> Mode | None:
     """The best mode over several starts by Laplace's evidence; None if the density is finite at none of them."""
-    found = jax.device_get(jax.jit(newton, static_argnums=(0, 3))(log_density, starts, data, steps))
+    found = jax.device_get(_compiled(log_density, steps)(starts, data))
     modes = []
-    for point, value, gain, hessian in zip(
-        found["point"], found["value"], found["gain"], found["hessian"], strict=True
-    ):
+    for point, value, gain, hessian in zip(found["point"], found["value"], found["gain"], found["hessian"], strict=True):
         if np.isfinite(value) and np.all(np.isfinite(hessian)):
             settled = bool(gain <= 1e-3)
             hessian = np.asarray(hessian, np.float64)
-            modes.append(
-                Mode(np.asarray(point, np.float64), float(value), (hessian + hessian.T) / 2, settled)
-            )
+            modes.append(Mode(np.asarray(point, np.float64), float(value), (hessian + hessian.T) / 2, settled))
     return max(modes, key=lambda m: (m.concave and m.settled, m.log_evidence), default=None)

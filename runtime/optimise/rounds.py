@@ -211,4 +211,7 @@ def _stacked(trees: list[Tree]) -> Tree:
 
 
 def _unstacked(tree: Tree, count: int) -> list[Tree]:
-    return [jax.tree.map(lambda leaf: np.asarray(leaf[i], np.float64), tree) for i in range(count)]
+    def lane(i: int) -> Tree:
+        return jax.tree.map(lambda leaf: np.asarray(leaf[i], np.float64), tree)
+
+    return [lane(i) for i in range(count)]

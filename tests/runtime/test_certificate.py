@@ -1,0 +1,73 @@
+"""Certificates: figures against closed forms and ArviZ, verdicts that say what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emfppl.runtime.certificate import Certificate, certify, pareto_khat
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 2.0, 4.0])
+def test_khat_is_that_of_arviz(spread):
+    arviz = pytest.importorskip("arviz")
+    weights = np.random.default_rng(1).normal(size=4000) * spread
+    np.testing.assert_allclose(pareto_khat(weights), arviz.psislw(weights.copy())[1], rtol=1e-6)
+
+
+def test_khat_sees_the_tail_of_large_weights():
+    """exp of an exponential of mean s has a Pareto tail of shape s; its mirror image has none."""
+    weights = np.random.default_rng(0).exponential(0.8, 20_000)
+    assert pareto_khat(weights) == pytest.approx(0.8, abs=0.15)
+    assert pareto_khat(-weights) < 0.2
+
+
+def test_khat_of_equal_and_of_few_weights():
+    assert pareto_khat(np.full(1000, -3.0)) == -np.inf
+    assert pareto_khat(np.zeros(10)) == np.inf
+
+
+def test_figures_of_lognormal_weights():
+    """Weights log w ~ N(m, s²): ELBO m, evidence m + s²/2, ESS exp(−s²)."""
+    log_weights = -3 + 0.5 * np.random.default_rng(0).normal(size=200_000)
+    c = certify(log_weights, converged=True)
+    assert c.elbo == pytest.approx(-3, abs=5 * c.elbo_se)
+    assert c.elbo_se == pytest.approx(0.5 / np.sqrt(200_000), rel=0.02)
+    assert c.log_evidence == pytest.approx(-2.875, abs=0.01)
+    assert c.ess == pytest.approx(np.exp(-0.25), rel=0.02)
+    assert c.level == 0 and c.verdict.startswith("trustworthy")
+
+
+GOOD = {"elbo": -10.0, "elbo_se": 0.01, "log_evidence": -9.98, "khat": 0.3, "ess": 0.95, "draws": 1000, "converged": True}
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "word"),
+    [
+        ({}, 0, "trustworthy"),
+        ({"khat": 0.9}, 0, "trustworthy"),  # the far tail of a guide that is close
+        ({"khat": 0.9, "ess": 0.5}, 1, "k-hat"),
+        ({"khat": 1.2, "ess": 0.5}, 2, "k-hat"),
+        ({"log_evidence": -9.3}, 1, "below the evidence"),
+        ({"log_evidence": -5.0}, 2, "below the evidence"),
+        ({"ess": 0.05}, 1, "importance draws"),
+        ({"spread": 2.0}, 1, "other modes"),
+        ({"converged": False}, 2, "not converged"),
+        ({"converged": False, "interrupted": True}, 2, "interrupted"),
+        ({"not_finite": 0.01}, 2, "no finite density"),
+        ({"elbo": -np.inf}, 2, "not finite"),
+    ],
+)
+def test_verdicts(change, level, word):
+    certificate = Certificate(**{**GOOD, **change})
+    assert certificate.level == level
+    assert word in certificate.verdict
+    assert ("NUTS" in certificate.verdict) == (level > 0)  # what to do next
+
+
+def test_draws_without_a_finite_weight():
+    c = certify(np.full(100, np.nan), converged=False)
+    assert c.not_finite == 1 and c.elbo == -np.inf and c.level == 2
+    some = certify(np.where(np.arange(1000) < 10, -np.inf, 0.5), converged=True)
+    assert some.not_finite == pytest.approx(0.01) and some.elbo == pytest.approx(0.5)
+    assert some.log_evidence == pytest.approx(0.5 + np.log(0.99))

@@ -1,0 +1,236 @@
+"""Fits against closed forms and quadrature; every guide; precision, seeds, params, interruption, nothing to learn."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from posteriors import CHAIN, CONJUGATE, GROUPS, LABELLED, Y, chain_posterior, conjugate_evidence, conjugate_posterior, fitted
+from scipy import stats
+
+import emfppl
+from emfppl import EmfError
+from emfppl.runtime.optimise.rounds import Rounds
+from emfppl.runtime.progress import Progress
+
+
+def fit(text, data=None, **how):
+    return emfppl.fit(text, data or {}, progress=False, **how)
+
+
+# ---------------------------------------------------------------- closed forms
+
+
+@pytest.mark.parametrize("guide", ["auto", "mean_field", "full_rank", "low_rank", "gated", "iaf"])
+def test_every_guide_is_exact_on_a_conjugate_normal(guide):
+    f = fitted(CONJUGATE, guide)
+    mean, sd = conjugate_posterior()
+    draws = f.draws["mu"]
+    assert draws.shape == (1000,)
+    assert draws.mean() == pytest.approx(mean, abs=0.02 * sd) and draws.std() == pytest.approx(sd, rel=0.02)
+    assert f.elbo == pytest.approx(conjugate_evidence(), abs=2e-3)
+    assert f.log_evidence == pytest.approx(conjugate_evidence(), abs=1e-3)
+    assert f.elbo <= conjugate_evidence() + 3 * f.elbo_se + 1e-6
+    assert f.converged and not f.interrupted and f.warnings == ()
+    assert f.verdict.startswith("trustworthy")
+    assert f.seconds > 0 and f.ess > 0.99
+
+
+def test_a_linear_chain_with_missing_values_is_exact():
+    f = fitted(CHAIN)
+    mean, covariance, evidence = chain_posterior()
+    sd = np.sqrt(np.diag(covariance))
+    assert f.guide == "gated full_rank"
+    np.testing.assert_allclose(f.draws["x"].mean(axis=0), mean, atol=0.02)
+    np.testing.assert_allclose(np.cov(f.draws["x"].T), covariance, atol=0.1 * sd.max() ** 2)
+    assert f.elbo == pytest.approx(evidence, abs=0.01)
+    assert f.log_evidence == pytest.approx(evidence, abs=0.01)
+
+
+def test_scale_of_a_normal_against_quadrature():
+    text = "dim obs\ndata y[obs]: real\nsigma ~ HalfCauchy(2)\ny[obs] ~ Normal(0, sigma)\n"
+    f = fit(text, {"y": Y})
+    grid = np.exp(np.linspace(-3, 5, 4001))
+    log_density = stats.halfcauchy(scale=2).logpdf(grid) + stats.norm(0, grid[:, None]).logpdf(Y).sum(axis=1)
+    weights = np.exp(log_density) * np.gradient(grid)
+    assert f.log_evidence == pytest.approx(np.log(weights.sum()), abs=0.01)
+    assert f.elbo <= np.log(weights.sum()) + 3 * f.elbo_se
+    mean = (grid * weights).sum() / weights.sum()
+    assert f.draws["sigma"].mean() == pytest.approx(mean, rel=0.05)
+
+
+def test_simplex_against_its_closed_form():
+    text = "dim k = 3\ndata n[k]: count\np[k] ~ Dirichlet(2)\nfactor sum(n * log(p), over = k)\n"
+    f = fit(text, {"n": [3, 0, 7]})
+    np.testing.assert_allclose(f.draws["p"].sum(axis=1), 1, rtol=1e-10)
+    np.testing.assert_allclose(f.draws["p"].mean(axis=0), np.array([5, 2, 9]) / 16, atol=0.02)
+
+
+# ---------------------------------------------------------------- badly scaled
+
+
+def test_a_badly_scaled_regression():
+    """Scales 1e4 apart and a correlation of -.99998: least squares is the posterior mean."""
+    rng = np.random.default_rng(0)
+    year = np.arange(1950.0, 2010.0)
+    y = 30_000 + 1500 * (year - 1980) + rng.normal(size=60) * 4000
+    text = (
+        "dim t\ndata year[t]: real\ndata y[t]: real\nalpha: real ~ Flat()\nbeta: real ~ Flat()\n"
+        "sigma: positive ~ Flat()\ny[t] ~ Normal(alpha + beta * year, sigma)\n"
+    )
+    f = fit(text, {"year": year, "y": y})
+    design = np.stack([np.ones(60), year], 1)
+    exact, residual, *_ = np.linalg.lstsq(design, y, rcond=None)
+    # sigma² is integrated out: a Student t with n − p − 1 degrees of freedom under a flat prior on sigma
+    scale = np.sqrt(np.diag(np.linalg.inv(design.T @ design)) * residual / (60 - 2 - 1))
+    sd = scale * np.sqrt(57 / 55)
+    assert f.guide == "full_rank" and f.result.precision == "float64"
+    for name, value, s in zip(("alpha", "beta"), exact, sd, strict=True):
+        assert f.draws[name].mean() == pytest.approx(value, abs=0.1 * s)
+        assert f.draws[name].std() == pytest.approx(s, rel=0.1)
+    assert f.verdict.startswith("trustworthy")
+
+
+# ---------------------------------------------------------------- seeds and precision
+
+
+def test_equal_seeds_give_equal_results():
+    first = fitted(LABELLED)
+    again = fit(LABELLED, GROUPS)
+    assert first.elbo == again.elbo and first.khat == again.khat
+    assert all(np.array_equal(first.draws[k], again.draws[k]) for k in first.draws)
+    other = fit(LABELLED, GROUPS, seed=5)
+    assert other.elbo != first.elbo
+    assert other.elbo == pytest.approx(first.elbo, abs=0.1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_precision(precision):
+    f = fitted(CONJUGATE, precision=precision)
+    assert f.result.precision == precision and f.draws["mu"].dtype == precision
+    assert f.elbo == pytest.approx(conjugate_evidence(), abs=5e-3)
+    assert jax.numpy.ones(1).dtype == "float32"  # as it was outside
+
+
+# ---------------------------------------------------------------- params, and nothing to learn
+
+
+def test_param_alone_is_the_maximum_of_the_likelihood():
+    text = "dim obs\ndata y[obs]: real\nparam m: real\nparam s: positive = 7\ny[obs] ~ Normal(m, s)\n"
+    f = fit(text, {"y": 1000 * Y})
+    assert f.params["m"] == pytest.approx(1000 * Y.mean(), rel=1e-3)
+    assert f.params["s"] == pytest.approx(1000 * Y.std(), rel=1e-2)
+    assert f.draws == {} and f.converged
+    assert f.elbo == pytest.approx(stats.norm(1000 * Y.mean(), 1000 * Y.std()).logpdf(1000 * Y).sum(), abs=0.01)
+    assert "param m = " in str(f)
+
+
+def test_param_under_latents_is_the_maximum_of_the_evidence():
+    text = (
+        "dim j\ndata y[j]: real\nparam m: real = 3\nparam t: positive = 1\n"
+        "z[j] ~ Normal(m, t)\ny[j] ~ Normal(z, 0.5)\n"
+    )
+    f = fit(text, {"y": Y})
+    assert f.params["m"] == pytest.approx(Y.mean(), abs=0.05)
+    assert f.params["t"] == pytest.approx(np.sqrt(Y.var() - 0.25), rel=0.1)
+    evidence = stats.norm(Y.mean(), Y.std()).logpdf(Y).sum()
+    assert f.elbo == pytest.approx(evidence, abs=0.02)
+
+
+def test_nothing_to_learn():
+    f = fit("dim obs\ndata y[obs]: real\ny[obs] ~ Normal(0, 1)\n", {"y": Y})
+    exact = stats.norm.logpdf(Y).sum()
+    assert f.elbo == pytest.approx(exact) and f.log_evidence == pytest.approx(exact)
+    assert f.draws == {} and f.num_params == 0 and f.converged and f.verdict.startswith("trustworthy")
+    assert f.predict()["y"].shape == (1000, 4)
+    assert len(f.summary()) == 0 and "0 latents" in str(f)
+
+
+def test_only_latents_with_nothing_observed_below():
+    f = fit("m ~ Normal(3, 2)\nn ~ Poisson(4)\ntwice = 2 * m\n", num_draws=4000)
+    assert f.draws["m"].mean() == pytest.approx(3, abs=0.2) and f.draws["n"].mean() == pytest.approx(4, abs=0.2)
+    np.testing.assert_allclose(f.draws["twice"], 2 * f.draws["m"], rtol=1e-6)
+    assert f.converged and f.elbo == 0
+
+
+# ---------------------------------------------------------------- interruption
+
+
+def interrupted_after(monkeypatch, calls):
+    """Ctrl-C at the given look at the keyboard."""
+    seen = []
+
+    def report(self, name):
+        def look(*_):
+            seen.append(name)
+            if len(seen) == calls:
+                raise KeyboardInterrupt
+
+        return look
+
+    monkeypatch.setattr(Progress, "report", report)
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+def test_interruption_keeps_the_best_so_far(monkeypatch, calls):
+    interrupted_after(monkeypatch, calls)
+    f = fit(LABELLED, GROUPS)
+    assert f.interrupted and not f.converged
+    assert np.isfinite(f.elbo) and f.draws["a"].shape == (1000, 3)
+    assert "interrupted" in str(f) and f.verdict.startswith("not trustworthy")
+    assert f.warnings
+
+
+def test_a_second_interruption_leaves_the_figures_empty(monkeypatch):
+    interrupted_after(monkeypatch, 2)
+
+    def again(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Rounds, "log_weights", again)
+    f = fit(CONJUGATE, {"y": Y})
+    assert f.interrupted and f.elbo == -np.inf and f.draws["mu"].shape == (1000,)
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def told(text, data=None, **how):
+    with pytest.raises(EmfError) as error:
+        fit(text, data, **how)
+    (diagnostic,) = error.value.diagnostics
+    return diagnostic
+
+
+def test_unknown_guide():
+    d = told(CONJUGATE, {"y": Y}, guide="ful_rank")
+    assert d.code == "E1101" and "full_rank" in d.hint
+    assert "mean_field" in told(CONJUGATE, {"y": Y}, guide="xyz").hint
+
+
+def test_a_value_that_is_nan_is_named():
+    text = "data y: real\nv ~ Normal(-100, 0.1)\nroot = sqrt(v)\ny ~ Normal(0, root)\n"
+    d = told(text, {"y": 1.0})
+    assert d.code == "E1102" and "line 3" in d.message and "`root` is nan" in d.message and "v = -100" in d.message
+
+
+def test_a_density_that_is_nan_is_named_with_its_entry():
+    text = "dim i\ndata y[i]: real\nv[i] ~ Normal(-100, 0.1)\ny[i] ~ Normal(0, sqrt(v))\n"
+    d = told(text, {"y": [1.0, 2.0]})
+    assert d.code == "E1102" and "line 4" in d.message and "y[0] is nan" in d.message and "v[0] = -" in d.message
+
+
+def test_a_factor_that_is_minus_infinity_is_named():
+    d = told("m ~ Normal(-50, 0.1)\nfactor if(m > 0, 0, log(0))\n")
+    assert d.code == "E1102" and "line 2" in d.message and "-inf" in d.message
+
+
+def test_a_gradient_that_is_not_finite_is_named():
+    d = told("m ~ Normal(0, 1)\ndata y: real\ny ~ Normal(m, 1)\nfactor sqrt(m - m)\n", {"y": 0.0})
+    assert d.code == "E1103" and "line 4" in d.message
+
+
+def test_a_start_is_found_where_the_centre_has_no_density():
+    """Only values above 1 have a density, the prior's median has none."""
+    f = fit("m ~ Normal(0, 1)\nfactor if(m > 0.5, 0, log(0))\ndata y: real\ny ~ Normal(m, 0.05)\n", {"y": 2.0})
+    assert f.draws["m"].mean() == pytest.approx(2.0 / (1 + 0.05**2), abs=0.02)
