@@ -124,7 +124,12 @@ def _check_index(
         return
     where, value = entry(v, first(bad), coords), number_text(values[first(bad)])
     message = f"{where} is {value}, but `{v.of}` has size {size}: positions go from 0 to {size - 1}.{more(bad)}"
-    report.about(v, "E1008", message, _index_hint(v, low, size))
+    labels = coords.get(str(v.of), ())
+    if set(present.tolist()) <= set(labels):
+        hint = f"these are labels of `{v.of}`; numbers are taken as positions, so write both as text"
+    else:
+        hint = _index_hint(v, low, size)
+    report.about(v, "E1008", message, hint)
 
 
 def _index_hint(v: Variable, low: int, size: int) -> str:

@@ -88,7 +88,7 @@ def _mapping(report: Report, data: Mapping[Any, Any]) -> Gathered:
 
 
 def _take(report: Report, out: Gathered, variable: Variable, value: Any) -> None:
-    if value is None and variable.dims:
+    if value is None and (variable.dims or not variable.optional):
         return  # as if it were not there
     try:
         out.given[variable.name] = to_given(value)

@@ -30,7 +30,7 @@ def to_numbers(report: Report, variable: Variable, given: Given, coords: Coords)
         return None
     values = array.astype(np.float64)
     values = np.where(missing, np.nan, values) if mask is not None else values
-    missing = np.isnan(values)
+    missing = np.asarray(np.isnan(values))
     return (values, missing) if _whole(report, variable, values, missing, coords) else None
 
 

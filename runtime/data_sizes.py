@@ -3,6 +3,7 @@ disagree."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -152,9 +153,10 @@ def check_known(report: Report, sizes: Mapping[str, int], given: Mapping[str, Gi
     for dim in report.graph.dims:
         if dim.name in sizes or dim.name in report.unsure or dim.name not in used:
             continue
-        over = [v for v in data_variables(report.graph).values() if dim.name in [d.rstrip("'") for d in v.dims]]
+        variables = data_variables(report.graph).values()
+        over = [v for v in variables if dim.name in [d.rstrip("'") for d in v.dims]]
         made_of = dim.size.dims if dim.size is not None else frozenset()
-        if any(not report.sound(v) for v in over) or made_of & (report.broken | report.unsure):
+        if any(not report.sound(v) for v in variables if v in over or v.of == dim.name) or made_of & (report.broken | report.unsure):
             continue
         if dim.size is not None and any(d not in sizes for d in made_of if d in used):
             continue  # told of that one
@@ -173,20 +175,23 @@ def _used(graph: Graph) -> set[str]:
 
 
 def _tell_unknown(report: Report, dim: DimSize, given: Mapping[str, Given], absent: list[Variable]) -> None:
-    example = 30
+    example, hint = 30, ""
     message = f"Nothing says how large the dim `{dim.name}` is: no data are over it."
     if absent:
         message = f"Nothing says how large the dim `{dim.name}` is: `{absent[0].name}`, which is over it, was not given."
     for v in data_variables(report.graph).values():
         if v.kind is Kind.INDEX and v.of == dim.name and v.name in given and report.sound(v):
-            example = _top(given[v.name]) + 1
-            message = f"Nothing says how large `{dim.name}` is: `{v.name}` goes up to {example - 1}, but there may be more."
-    report.at(dim.span, "E1005", message, f'give it: sizes={{"{dim.name}": {example}}}, or dim {dim.name} = {example}')
+            low, high = _range(given[v.name])
+            example = high + 1
+            message = f"Nothing says how large `{dim.name}` is: `{v.name}` goes up to {high}, but there may be more."
+            hint = f"; or if {v.name} holds labels rather than positions from 0, make them text" if low > 0 else ""
+    remedy = f'give it: sizes={{"{dim.name}": {example}}}, or dim {dim.name} = {example}'
+    report.at(dim.span, "E1005", message, remedy + hint)
 
 
-def _top(given: Given) -> int:
-    numbers = [int(v) for v in given.values.ravel().tolist() if isinstance(v, int | float) and v == v]
-    return max(numbers, default=29)
+def _range(given: Given) -> tuple[int, int]:
+    numbers = [int(v) for v in given.values.ravel().tolist() if isinstance(v, int | float) and math.isfinite(v)]
+    return min(numbers, default=0), max(numbers, default=29)
 
 
 def check_argument(report: Report, given: Mapping[str, int] | None, sizes: Sizes) -> None:
