@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from lark import Token
 
 from emfppl.grammar.diagnostics import Diagnostic
-from emfppl.grammar.source import SourceText, Span
+from emfppl.grammar.source import SourceText
+from emfppl.grammar.tokens import place
 
 # What a sign stands for: the kind of token and its text.
 MEANT = {
@@ -58,20 +59,22 @@ def _meant(token: Token) -> Token:
     return Token.new_borrow_pos(kind, text, token)
 
 
-def _span(token: Token) -> Span:
-    return Span(token.start_pos or 0, token.end_pos or 0)
-
-
 def _sign(places: list[Token], source: SourceText) -> Diagnostic:
     first, more = places[0], len(places) - 1
     again = f" It stands in {more} more place{'s' if more > 1 else ''}." if more else ""
     if first.type == "SEMICOLON":
         message, hint = "A statement ends with its line; it takes no `;`.", "delete it"
-        return Diagnostic("E0124", message + again, _span(first), hint, source)
+        return Diagnostic("E0124", message + again, place(first), hint, source)
     if first.type == "BLOCK_COMMENT":
-        return Diagnostic("E0124", "A comment starts with `#`, not with `/*`." + again, _span(first), "write # in front of each line of it", source)
+        return Diagnostic(
+            "E0124",
+            "A comment starts with `#`, not with `/*`." + again,
+            place(first),
+            "write # in front of each line of it",
+            source,
+        )
     message = f"{_shown(str(first))} does not belong in a program."
-    return Diagnostic("E0101", message + again, _span(first), _remedy(str(first)), source)
+    return Diagnostic("E0101", message + again, place(first), _remedy(str(first)), source)
 
 
 def _shown(sign: str) -> str:
@@ -96,11 +99,11 @@ def _remedy(sign: str) -> str:
 
 def _too_large(token: Token, source: SourceText) -> Diagnostic:
     shown = token if len(token) < 30 else f"{token[:20]}…"
-    return Diagnostic("E0111", f"The number `{shown}` is too large.", _span(token), "for infinity write inf", source)
+    return Diagnostic("E0111", f"The number `{shown}` is too large.", place(token), "for infinity write inf", source)
 
 
 def _no_name(token: Token, source: SourceText) -> Diagnostic:
     bad = next((c for c in token if not f"a{c}".isidentifier()), token[0])
     hint = "for a power write x ^ 2" if unicodedata.category(bad) == "No" else ""
     message = f"`{token}` can't be a name: {_shown(bad)} is neither a letter, a digit nor _."
-    return Diagnostic("E0101", message, _span(token), hint, source)
+    return Diagnostic("E0101", message, place(token), hint, source)

@@ -98,8 +98,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0201",
         "an undefined name",
-        "A name was used that no dim, data, param, `~`, `=` or loop defines. Inside a function "
-        "only its arguments are seen.",
+        "A name was used that no dim, data, param, `~`, `=` or loop defines. Inside a function only its arguments are seen.",
     ),
     Code(
         "E0202",
@@ -136,8 +135,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0208",
         "a helper outside its loop",
-        "`m = …` inside a loop, without the loop variable, is a helper of that round; outside of "
-        "the loop it is gone.",
+        "`m = …` inside a loop, without the loop variable, is a helper of that round; outside of the loop it is gone.",
     ),
     Code(
         "E0209",
@@ -153,8 +151,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0302",
         "a dim that the target lacks",
-        "The value on the right runs over a dim that the left side does not have. Reduce it, or "
-        "add the dim on the left.",
+        "The value on the right runs over a dim that the left side does not have. Reduce it, or add the dim on the left.",
     ),
     Code(
         "E0303",
@@ -171,8 +168,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0306",
         "a position outside its dim",
-        "A constant position or slice lies outside a dim whose size the file gives, or a slice "
-        "ends before it starts.",
+        "A constant position or slice lies outside a dim whose size the file gives, or a slice ends before it starts.",
     ),
     Code(
         "E0307",
@@ -193,8 +189,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0311",
         "a size that is none",
-        "The size of a dim is made of whole numbers, other dims, and scalar data of type int or "
-        "count, with +, - and *.",
+        "The size of a dim is made of whole numbers, other dims, and scalar data of type int or count, with +, - and *.",
     ),
     Code(
         "E0312",
@@ -204,8 +199,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0313",
         "an argument or target of the wrong rank",
-        "A distribution of vectors needs a target that ends in a dim; its vector and matrix "
-        "arguments run over that dim.",
+        "A distribution of vectors needs a target that ends in a dim; its vector and matrix arguments run over that dim.",
     ),
     Code("E0314", "not a vector or matrix", "A function of vectors or matrices was given something else."),
     # -- E04 types
@@ -281,8 +275,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0508",
         "data that can't come from their distribution",
-        "The declared type of the data and the distribution exclude each other, such as real data "
-        "from a Poisson.",
+        "The declared type of the data and the distribution exclude each other, such as real data from a Poisson.",
     ),
     Code(
         "E0509",
@@ -304,8 +297,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0604",
         "the same in every round",
-        "A statement inside a loop must have the loop variable on the left, or it would be "
-        "repeated in every round.",
+        "A statement inside a loop must have the loop variable on the left, or it would be repeated in every round.",
     ),
     Code("E0605", "a declaration inside a loop", "Only `~`, `=`, `factor` and `for` stand inside loops."),
     Code("E0606", "a variable that depends on itself", "An element is used in its own definition."),
@@ -352,8 +344,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0801",
         "a discrete latent",
-        "This version can't sum out discrete latents that observations depend on; `Mixture` does "
-        "it for independent ones.",
+        "This version can't sum out discrete latents that observations depend on; `Mixture` does it for independent ones.",
     ),
     Code(
         "E0802",
@@ -397,7 +388,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E1005",
         "a dim whose size nobody gives",
-        "No data run over the dim. Its size is given in the program, or as `sizes={\"time\": 30}`.",
+        'No data run over the dim. Its size is given in the program, or as `sizes={"time": 30}`.',
     ),
     Code(
         "E1006",
@@ -531,8 +522,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "W0107",
         "data declared wider than their distribution",
-        "The distribution gives some values of the declared type no density; a narrower type has "
-        "the data checked.",
+        "The distribution gives some values of the declared type no density; a narrower type has the data checked.",
     ),
     Code(
         "W0108",

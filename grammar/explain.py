@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from lark import Token
 
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.diagnostics import Diagnostic
+from emfppl.grammar.fault import Fault
 from emfppl.grammar.habit_lines import habit_of
 from emfppl.grammar.source import SourceText, Span
+from emfppl.grammar.tokens import ENDS, LEADS, OPERANDS, OPERATORS, STARTS, WORDS, place
 
-WORDS = frozenset((
-    "DIM", "DATA", "PARAM", "DEF", "FOR", "IN", "FACTOR", "RETURN", "GUIDE", "IF", "AND", "OR", "NOT", "TRUE", "FALSE",
-))  # fmt: skip
-OPERATORS = frozenset((
-    "PLUS", "MINUS", "STAR", "SLASH", "FLOOR_DIVIDE", "PERCENT", "AT", "CIRCUMFLEX", "POWER", "LESS", "AT_MOST", "MORE",
-    "AT_LEAST", "EQUALS", "DIFFERS", "AND", "OR", "NOT",
-))  # fmt: skip
-LEADS = OPERATORS | {"TILDE", "EQUAL", "COMMA", "COLON"}  # something must follow them
-OPERANDS = frozenset(("NAME", "NUMBER", "TRUE", "FALSE"))
-ENDS = OPERANDS | {"RPAR", "RSQB"}
-STARTS = OPERANDS | {"LPAR", "LSQB", "IF"}
 FORMS = {
     "DIM": "dim NAME, or dim NAME = size", "DATA": "data NAME[dims]: type", "PARAM": "param NAME[dims]: type = start",
     "DEF": "def NAME(x: real): real { … return … }", "FOR": "for NAME in DIM {", "FACTOR": "factor expression",
@@ -32,49 +22,10 @@ FORMS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Fault:
-    """A line that can't be read: its tokens, the place of the first that does not fit (or their number, at the end),
-    and the kinds of tokens that would."""
-
-    source: SourceText
-    tokens: tuple[Token, ...]
-    at: int
-    expected: Set[str]
-    in_guide: bool = False
-
-    @property
-    def span(self) -> Span:
-        """Of the whole line, without the brace that opens a block."""
-        last = self.tokens[-2] if len(self.tokens) > 1 and self.tokens[-1].type == "LBRACE" else self.tokens[-1]
-        return place(self.tokens[0]).to(place(last))
-
-    @property
-    def text(self) -> str:
-        return self.source.text[self.tokens[0].start_pos or 0 : self.tokens[-1].end_pos]
-
-    @property
-    def token(self) -> Token | None:
-        return self.tokens[self.at] if self.at < len(self.tokens) else None
-
-    @property
-    def before(self) -> Token | None:
-        return self.tokens[self.at - 1] if self.at else None
-
-    @property
-    def ends_in_lead(self) -> bool:
-        """Whether the line ends in an operator or the like, so that the next may have been meant as a part of it."""
-        return self.tokens[-1].type in LEADS
-
-    def kinds(self) -> list[str]:
-        return [t.type for t in self.tokens]
-
-    def tell(self, code: str, message: str, span: Span, hint: str = "") -> Diagnostic:
-        return Diagnostic(code, message, span, hint, self.source)
-
-
-def place(token: Token) -> Span:
-    return Span(token.start_pos or 0, token.end_pos or 0)
+BEHIND = {
+    "TILDE": "write a distribution behind it, such as Normal(0, 1)", "COLON": "write a type behind it, such as real",
+    "EQUAL": "write a value behind it, in the same line or in parentheses that open there",
+}  # fmt: skip
 
 
 def explain(fault: Fault) -> Diagnostic:
@@ -105,10 +56,25 @@ def _string(fault: Fault) -> Diagnostic | None:
     if token is None:
         return None
     if token[0] == "'" and fault.source.text[(token.start_pos or 1) - 1] in ")]":
-        return fault.tell("E0125", "There is no `'` for a transpose behind an expression.", Span(place(token).start, place(token).start + 1), "write transpose(…)")
+        return fault.tell(
+            "E0125",
+            "There is no `'` for a transpose behind an expression.",
+            Span(place(token).start, place(token).start + 1),
+            "write transpose(…)",
+        )
     if len(token) == 1 or token[-1] != token[0]:
-        return fault.tell("E0108", f"The string that this {token[0]} opens never ends, and there are no strings in a program.", place(token), "delete it; labels of a dim come with the data")
-    return fault.tell("E0108", f"There are no strings in a program, such as {token}.", place(token), "delete the quotation marks of a name; labels of a dim come with the data")
+        return fault.tell(
+            "E0108",
+            f"The string that this {token[0]} opens never ends, and there are no strings in a program.",
+            place(token),
+            "delete it; labels of a dim come with the data",
+        )
+    return fault.tell(
+        "E0108",
+        f"There are no strings in a program, such as {token}.",
+        place(token),
+        "delete the quotation marks of a name; labels of a dim come with the data",
+    )
 
 
 def _word_as_name(fault: Fault) -> Diagnostic | None:
@@ -119,7 +85,9 @@ def _word_as_name(fault: Fault) -> Diagnostic | None:
         token = first
     elif token is None or token.type not in WORDS or "NAME" not in fault.expected:
         return None
-    return fault.tell("E0107", f"`{token}` is a word of the language and can't be a name.", place(token), f"choose another name, such as {token}_")
+    return fault.tell(
+        "E0107", f"`{token}` is a word of the language and can't be a name.", place(token), f"choose another name, such as {token}_"
+    )
 
 
 def _statement_word_inside(fault: Fault) -> Diagnostic | None:
@@ -132,7 +100,9 @@ def _statement_word_inside(fault: Fault) -> Diagnostic | None:
         return None
     if "$END" not in fault.expected:
         return None
-    return fault.tell("E0102", f"A new statement starts at `{token}` in the middle of a line.", place(token), "write it on a line of its own")
+    return fault.tell(
+        "E0102", f"A new statement starts at `{token}` in the middle of a line.", place(token), "write it on a line of its own"
+    )
 
 
 def _ends_too_early(fault: Fault) -> Diagnostic | None:
@@ -144,9 +114,8 @@ def _ends_too_early(fault: Fault) -> Diagnostic | None:
         return fault.tell("E0123", "This `{` opens nothing.", place(fault.tokens[0]), "blocks start with for, def or guide")
     if last.type in LEADS:
         hint = "a statement goes on in the next line only inside parentheses: write ( behind = or in front of the sum"
-        if last.type in ("TILDE", "COLON", "EQUAL"):
-            hint = {"TILDE": "write a distribution behind it, such as Normal(0, 1)", "COLON": "write a type behind it, such as real",
-                    "EQUAL": "write a value behind it, in the same line or in parentheses that open there"}[last.type]  # fmt: skip
+        if last.type in BEHIND:
+            hint = BEHIND[last.type]
         return fault.tell("E0102", f"The statement ends after `{last}`.", place(last), hint)
     kind = fault.tokens[0].type
     if kind == "NAME" and not fault.in_guide:
@@ -169,9 +138,19 @@ def _says_nothing(fault: Fault) -> Diagnostic | None:
         return None
     if kinds[-1] == "LBRACE":
         text = fault.source.text[fault.span.start : fault.span.end]
-        return fault.tell("E0123", f"There is no block `{' '.join(text.split())}`.", fault.span, "blocks start with for, def or guide; leave the line and its } out")
+        return fault.tell(
+            "E0123",
+            f"There is no block `{' '.join(text.split())}`.",
+            fault.span,
+            "blocks start with for, def or guide; leave the line and its } out",
+        )
     if any(a in OPERANDS and b in OPERANDS for a, b in zip(kinds, kinds[1:], strict=False)):
-        return fault.tell("E0106", "This line is no statement.", fault.span, "a statement has a ~ or an =, or starts with dim, data, param, def, for, factor or guide; a comment starts with #")
+        return fault.tell(
+            "E0106",
+            "This line is no statement.",
+            fault.span,
+            "a statement has a ~ or an =, or starts with dim, data, param, def, for, factor or guide; a comment starts with #",
+        )
     name = fault.tokens[0]
     hint = "to set a variable write name = …, to draw one name ~ …, to add to the log density factor …"
     if kinds == ["NAME"]:
@@ -203,13 +182,27 @@ def _left_side(fault: Fault) -> Diagnostic | None:
     if sign == 0:
         return fault.tell("E0105", f"Nothing stands on the left of `{mark}`.", place(mark), "write a name in front of it")
     if "COMMA" in _outside(kinds[:sign]):
-        return fault.tell("E0105", f"`{text}`: a statement defines one variable.", span, "write a statement for each, or one array over a dim: x[k] ~ …")
+        return fault.tell(
+            "E0105",
+            f"`{text}`: a statement defines one variable.",
+            span,
+            "write a statement for each, or one array over a dim: x[k] ~ …",
+        )
     if kinds[:sign].count("LSQB") > 1 and kinds[0] == "NAME" and "LPAR" not in kinds[:sign]:
         return fault.tell("E0105", f"`{text}`: all subscripts stand in one pair of brackets.", span, "write x[i, j]")
     if kinds[0] == "NAME" and kinds[1:2] == ["LPAR"]:
-        hint = "name the variable: y = …, or for a density of its own factor …" if kinds[sign] == "TILDE" else "to define a function write def f(x: real): real { return … }"
+        hint = (
+            "name the variable: y = …, or for a density of its own factor …"
+            if kinds[sign] == "TILDE"
+            else "to define a function write def f(x: real): real { return … }"
+        )
         return fault.tell("E0105", f"On the left of `{mark}` stands a variable; `{text}` is a call.", span, hint)
-    return fault.tell("E0105", f"On the left of `{mark}` stands the name of a variable; `{text}` is none.", span, "such as mu, theta[school] or x[t]")
+    return fault.tell(
+        "E0105",
+        f"On the left of `{mark}` stands the name of a variable; `{text}` is none.",
+        span,
+        "such as mu, theta[school] or x[t]",
+    )
 
 
 def _two_in_a_row(fault: Fault) -> Diagnostic | None:
@@ -221,7 +214,9 @@ def _two_in_a_row(fault: Fault) -> Diagnostic | None:
     if before.type in ENDS and token.type in STARTS:
         if before.type == "NUMBER" and before.end_pos == token.start_pos:
             return fault.tell("E0111", f"`{before}{token}` is neither a number nor a name.", both, _number_hint(before, token))
-        inside = len([k for k in fault.kinds()[: fault.at] if k in ("LPAR", "LSQB")]) > len([k for k in fault.kinds()[: fault.at] if k in ("RPAR", "RSQB")])
+        inside = len([k for k in fault.kinds()[: fault.at] if k in ("LPAR", "LSQB")]) > len(
+            [k for k in fault.kinds()[: fault.at] if k in ("RPAR", "RSQB")]
+        )
         hint = "write a comma or an operator between them" if inside else "write an operator between them, or a new line"
         return fault.tell("E0105", f"Nothing stands between `{before}` and `{token}`.", both, hint)
     if before.type in LEADS and token.type in ("RPAR", "RSQB"):
@@ -229,7 +224,9 @@ def _two_in_a_row(fault: Fault) -> Diagnostic | None:
     if before.type in LEADS and token.type in OPERATORS | {"EQUAL", "TILDE", "COLON", "COMMA"}:
         if before.type == "EQUAL" and token.type == "EQUAL":
             return fault.tell("E0105", "There is an = too many.", both, "")
-        return fault.tell("E0105", f"`{token}` can't follow `{before}`.", both, "is a value missing between them, or one of them too many?")
+        return fault.tell(
+            "E0105", f"`{token}` can't follow `{before}`.", both, "is a value missing between them, or one of them too many?"
+        )
     return None
 
 
@@ -269,11 +266,15 @@ def _equals_inside(fault: Fault) -> Diagnostic | None:
         return None
     earlier = next((t for t in fault.tokens[: fault.at] if t.type in ("EQUAL", "TILDE")), None)
     if _innermost(fault):
-        hint = "to compare write ==; an argument is named as in loc = 0" if token.type == "EQUAL" else "a draw is a statement of its own"
+        hint = (
+            "to compare write ==; an argument is named as in loc = 0"
+            if token.type == "EQUAL"
+            else "a draw is a statement of its own"
+        )
         return fault.tell("E0105", f"`{token}` can't stand inside an expression.", place(token), hint)
     if earlier is not None:
         hint = "to compare write ==" if token.type == "EQUAL" and earlier.type != "EQUAL" else "write a statement for each"
-        return fault.tell("E0105", f"A statement has one `=` or `~`; this is the second.", place(token), hint)
+        return fault.tell("E0105", "A statement has one `=` or `~`; this is the second.", place(token), hint)
     return None
 
 
@@ -282,17 +283,23 @@ def _symbol(fault: Fault) -> Diagnostic | None:
     token = fault.token
     if token is None or token.type != "OTHER":
         return None
-    return fault.tell("E0101", f"`{token}` does not belong in a program.", place(token), "delete it, or write # in front of a comment")
+    return fault.tell(
+        "E0101", f"`{token}` does not belong in a program.", place(token), "delete it, or write # in front of a comment"
+    )
 
 
 def _in_guide(fault: Fault) -> Diagnostic | None:
     """Something else in a guide block, or a gate outside of one."""
     words = [str(t) for t in fault.tokens[:3]]
     if not fault.in_guide and fault.at == 1 and (words[0] == "backbone" or (words[0] == "gate" and words[2:] == [":"])):
-        return fault.tell("E0109", f"`{words[0]}` stands outside of a guide block.", fault.span, "write guide { above it and } below")
+        return fault.tell(
+            "E0109", f"`{words[0]}` stands outside of a guide block.", fault.span, "write guide { above it and } below"
+        )
     if not fault.in_guide or fault.at > 0:
         return None
-    return fault.tell("E0109", "In a guide block stand `backbone` and `gate` only.", fault.span, "such as backbone iaf(layers = 2) or gate x: off")
+    return fault.tell(
+        "E0109", "In a guide block stand `backbone` and `gate` only.", fault.span, "such as backbone iaf(layers = 2) or gate x: off"
+    )
 
 
 def _declared_dims(fault: Fault) -> Diagnostic | None:
@@ -303,7 +310,12 @@ def _declared_dims(fault: Fault) -> Diagnostic | None:
     if kind == "FOR" and "LBRACE" not in fault.kinds()[: fault.at]:
         return fault.tell("E0122", "A loop runs over a dim.", fault.span, "declare it, dim NAME, and write for t in NAME { … }")
     if kind in ("DATA", "PARAM", "DEF") and _innermost(fault) == "LSQB":
-        return fault.tell("E0105", "The brackets of a declaration hold names of dims.", place(token), "declare the dim, with its size if it is fixed: dim k = 3, and write its name")
+        return fault.tell(
+            "E0105",
+            "The brackets of a declaration hold names of dims.",
+            place(token),
+            "declare the dim, with its size if it is fixed: dim k = 3, and write its name",
+        )
     return None
 
 
@@ -323,10 +335,20 @@ def _unexpected(fault: Fault) -> Diagnostic:
     if token is None:
         return fault.tell("E0102", "The statement is not finished.", fault.span, _form(fault))
     if fault.at == 0:
-        return fault.tell("E0105", f"A statement can't start with `{token}`.", place(token), "it starts with a name, or with dim, data, param, def, for, factor or guide")
+        return fault.tell(
+            "E0105",
+            f"A statement can't start with `{token}`.",
+            place(token),
+            "it starts with a name, or with dim, data, param, def, for, factor or guide",
+        )
     if token.type == "LBRACE":
         return fault.tell("E0105", "Braces hold the body of a for, def or guide.", place(token), "")
-    return fault.tell("E0105", f"`{token}` can't stand behind `{fault.before}`.", place(token), _form(fault) if fault.tokens[0].type != "NAME" else "")
+    return fault.tell(
+        "E0105",
+        f"`{token}` can't stand behind `{fault.before}`.",
+        place(token),
+        _form(fault) if fault.tokens[0].type != "NAME" else "",
+    )
 
 
 RULES: tuple[Callable[[Fault], Diagnostic | None], ...] = (

@@ -10,11 +10,9 @@ from lark import Token
 
 from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.source import SourceText, Span
+from emfppl.grammar.tokens import CLOSER, ENDS, SIGN, STARTERS, place, token_at
 
-CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB"}
-SIGN = {"LPAR": "(", "RPAR": ")", "LSQB": "[", "RSQB": "]", "LBRACE": "{", "RBRACE": "}"}
-STARTERS = frozenset(("DIM", "DATA", "PARAM", "DEF", "FOR", "FACTOR", "RETURN", "GUIDE"))
-OPERANDS = frozenset(("NAME", "NUMBER", "TRUE", "FALSE", "RPAR", "RSQB", "STRING"))
+OPENER = {")": "(", "]": "["}
 
 
 @dataclass
@@ -28,7 +26,7 @@ class Line:
 
     @property
     def span(self) -> Span:
-        return Span(self.tokens[0].start_pos or 0, self.tokens[-1].end_pos or 0)
+        return place(self.tokens[0]).to(place(self.tokens[-1]))
 
     @property
     def opens(self) -> bool:
@@ -39,9 +37,7 @@ class Line:
         return self.tokens[0].type == "RBRACE"
 
 
-def lines_of(
-    tokens: Iterable[Token], source: SourceText
-) -> tuple[list[Line], list[str], list[Diagnostic]]:
+def lines_of(tokens: Iterable[Token], source: SourceText) -> tuple[list[Line], list[str], list[Diagnostic]]:
     """The lines of a program, the comments behind the last one, and what is wrong with its brackets."""
     layout = _Layout(list(tokens), source)
     for at in range(len(layout.tokens)):
@@ -152,12 +148,11 @@ class _Layout:
         self._add(token)
 
     def _stray(self, token: Token) -> None:
-        here = Span(token.start_pos or 0, token.end_pos or 0)
+        here = place(token)
         if self.brackets:
             opener = self.brackets[-1]
             message = f"`{token}` can't close the `{opener}`."
-            place = Span(opener.start_pos or 0, opener.end_pos or 0)
-            self._error("E0104", message, here, f"write `{SIGN[CLOSER[opener.type]]}`", (place, "opened here"))
+            self._error("E0104", message, here, f"write `{SIGN[CLOSER[opener.type]]}`", (place(opener), "opened here"))
         else:
             self._error("E0104", f"There is no `{OPENER[str(token)]}` that this `{token}` closes.", here, "delete it")
 
@@ -165,10 +160,9 @@ class _Layout:
         """Tell that a bracket is open still, and close it."""
         opener, last = self.brackets.pop(), self.line.tokens[-1]
         closer = SIGN[CLOSER[opener.type]]
-        place = Span(opener.start_pos or 0, opener.end_pos or 0)
         if not self.line.told:
             hint = f"write {'one more ' if last == closer else ''}`{closer}` behind `{last}`"
-            self._error("E0103", f"This `{opener}` is never closed.", place, hint)
+            self._error("E0103", f"This `{opener}` is never closed.", place(opener), hint)
         self._add(token_at(closer, last.end_pos or 0, CLOSER[opener.type]))
 
     def _unclosed(self) -> None:
@@ -184,14 +178,6 @@ class _Layout:
         self.above = inner
 
 
-OPENER = {")": "(", "]": "[", "}": "{"}
-
-
-def token_at(text: str, place: int, kind: str = "") -> Token:
-    """A token that nobody wrote."""
-    return Token(kind, text, start_pos=place, end_pos=place)
-
-
 def _begins_statement(tokens: list[Token], at: int, before: Token) -> bool:
     first = tokens[at]
     if first.type in STARTERS:
@@ -199,7 +185,7 @@ def _begins_statement(tokens: list[Token], at: int, before: Token) -> bool:
     if first.type != "NAME":
         return False
     row = _top_level(tokens, at)
-    return "TILDE" in row or ("EQUAL" in row and before.type in OPERANDS)
+    return "TILDE" in row or ("EQUAL" in row and before.type in ENDS)
 
 
 def _top_level(tokens: list[Token], at: int) -> list[str]:

@@ -25,7 +25,6 @@ class Mark:
     def __str__(self) -> str:
         return (" " * self.start + self.sign * max(1, self.end - self.start) + " " + self.words).rstrip()
 
-
     def moved(self, first: int, width: int) -> Mark:
         """The mark where only `width` columns from `first` on are shown."""
         start, end = (min(max(c - first, 0), width) for c in (self.start, self.end))

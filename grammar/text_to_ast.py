@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from lark.exceptions import UnexpectedToken
 
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.characters import cleaned
+from emfppl.grammar.comments import above_of, tail_of
 from emfppl.grammar.diagnostics import Diagnostic
-from emfppl.grammar.explain import Fault, explain, misplaced, place
-from emfppl.grammar.habit_lines import FOREIGN_BLOCKS
+from emfppl.grammar.explain import explain, misplaced
+from emfppl.grammar.fault import Fault
+from emfppl.grammar.habits_of_flow import FOREIGN_BLOCKS
 from emfppl.grammar.layout import Line, lines_of
 from emfppl.grammar.source import SourceText, Span
+from emfppl.grammar.tokens import place
 from emfppl.grammar.tree_builder import TreeBuilder
 
 DEEPEST, DEEPEST_BLOCK = 100, 20
@@ -97,7 +100,7 @@ class _Reader:
                 self._error("E0103", "This `{` is never closed.", block.brace, "write `}` on a line of its own")
             self._leave()
         statements = tuple(self.blocks[0].statements)
-        return ast.Program(statements, _tail(rest, bool(statements)), Span(0, len(self.source.text)))
+        return ast.Program(statements, tail_of(rest, bool(statements)), Span(0, len(self.source.text)))
 
     # ------------------------------------------------------------ blocks
 
@@ -126,14 +129,14 @@ class _Reader:
             around.statements += block.statements if block.keep else ()
             return
         end = line.span if line else Span(len(self.source.text), len(self.source.text))
-        above, behind = list(line.above if line else ()), line.behind if line else ""
-        comments = block.head.comments
-        if behind and not comments.behind and self.source.position(end.start)[0] == block.first_row:
-            comments, behind = replace(comments, behind=behind), ""
-        above += [behind] if behind else []
-        common = {"comments": comments, "tail": _tail(above, bool(block.statements)), "span": block.head.span.to(end)}
-        inside = {"items" if isinstance(block.head, ast.Guide) else "body": tuple(block.statements)}
-        around.statements.append(replace(block.head, **common, **inside))
+        comments, rest = block.head.comments, list(line.above) if line else []
+        if line and line.behind:
+            same_row = self.source.position(end.start)[0] == block.first_row
+            if same_row and not comments.behind:
+                comments = replace(comments, behind=line.behind)
+            else:
+                rest.append(line.behind)
+        around.statements.append(_whole(block.head, tuple(block.statements), comments, rest, end))
 
     # ------------------------------------------------------------ one line
 
@@ -141,14 +144,13 @@ class _Reader:
         guide = block.guide
         tokens = [_softened(line.tokens[0]), *line.tokens[1:]] if guide else line.tokens
         parser = _parser().parse_interactive(start="guide_line" if guide else "line")
-        at = 0
         try:
-            for at, token in enumerate(tokens):
+            for token in tokens:
                 parser.feed_token(token)
             node = parser.feed_eof(tokens[-1])
         except UnexpectedToken as fault:
-            end = len(tokens) if fault.token.type == "$END" else at
-            self._tell(line, Fault(self.source, tuple(tokens), end, fault.accepts or fault.expected, guide))
+            at = next((i for i, t in enumerate(tokens) if t is fault.token), len(tokens))
+            self._tell(line, Fault(self.source, tuple(tokens), at, fault.accepts or fault.expected, guide))
             return None
         known = block.head is not None or len(self.blocks) == 1
         wrong = misplaced(node, isinstance(block.head, ast.Function), line.span, self.source) if known else None
@@ -157,8 +159,7 @@ class _Reader:
             self.found.append(wrong)
             return None
         self.goes_on = False
-        above = list(line.above) if block.statements else _without_leading_blank(line.above)
-        return replace(node, comments=ast.Comments(_collapsed(above), line.behind))
+        return replace(node, comments=ast.Comments(above_of(line.above, bool(block.statements)), line.behind))
 
     def _too_deep(self, node: Any, line: Line) -> Diagnostic | None:
         """What later stages walk recursively has bounds."""
@@ -188,32 +189,26 @@ def _softened(token: Token) -> Token:
     return Token.new_borrow_pos(SOFT.get(str(token), token.type), str(token), token)
 
 
+def _whole(head: Block, body: tuple[Any, ...], comments: ast.Comments, rest: list[str], end: Span) -> Block:
+    """A block with its body, and the comments in front of its closing brace."""
+    span, tail = head.span.to(end), tail_of(rest, bool(body))
+    match head:
+        case ast.Guide():
+            return replace(head, items=body, comments=comments, tail=tail, span=span)
+        case ast.For():
+            return replace(head, body=body, comments=comments, tail=tail, span=span)
+    return replace(head, body=body, comments=comments, tail=tail, span=span)
+
+
 def depth_of(node: Any) -> int:
     """How many nodes stand in one another, at most."""
-    deepest, stack = 0, [(node, 1)]
+    deepest = 0
+    stack: list[tuple[Any, int]] = [(node, 1)]
     while stack:
         one, depth = stack.pop()
         deepest = max(deepest, depth)
         if isinstance(one, tuple):
             stack += [(part, depth) for part in one]
         elif is_dataclass(one):
-            stack += [(getattr(one, f), depth + 1) for f in type(one).__slots__]
+            stack += [(getattr(one, f.name), depth + 1) for f in fields(one)]
     return deepest
-
-
-# ---------------------------------------------------------------- comments
-
-
-def _collapsed(lines: list[str]) -> tuple[str, ...]:
-    """At most one blank line at a time."""
-    return tuple(text for i, text in enumerate(lines) if text or i == 0 or lines[i - 1])
-
-
-def _without_leading_blank(lines: list[str]) -> list[str]:
-    first = next((i for i, text in enumerate(lines) if text), len(lines))
-    return lines[first:]
-
-
-def _tail(lines: list[str], after_something: bool) -> tuple[str, ...]:
-    kept = lines if after_something else _without_leading_blank(lines)
-    return _collapsed(_without_leading_blank(kept[::-1])[::-1])

@@ -10,6 +10,7 @@ from lark import Token, Transformer
 
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
+from emfppl.grammar.tokens import place
 
 Parts = list[Any]  # the children of a rule: tokens and nodes, in source order
 Node = TypeVar("Node")
@@ -25,7 +26,7 @@ class _Listed:
 
 def span_of(part: Any) -> Span:
     """Where a token or a node stands."""
-    return Span(part.start_pos, part.end_pos) if isinstance(part, Token) else part.span
+    return place(part) if isinstance(part, Token) else part.span
 
 
 def span_over(parts: Parts) -> Span:
@@ -56,9 +57,7 @@ class TreeBuilder(Transformer):
     # ------------------------------------------------------------ declarations
 
     def dim(self, parts: Parts) -> ast.Dim:
-        return ast.Dim(
-            str(parts[1]), _behind(parts, "="), name_span=span_of(parts[1]), span=span_over(parts)
-        )
+        return ast.Dim(str(parts[1]), _behind(parts, "="), name_span=span_of(parts[1]), span=span_over(parts))
 
     def data(self, parts: Parts) -> ast.Data:
         return self._declared(ast.Data, parts)
@@ -79,9 +78,7 @@ class TreeBuilder(Transformer):
         )  # fmt: skip
 
     def function_arg(self, parts: Parts) -> ast.FunctionArgument:
-        return ast.FunctionArgument(
-            str(parts[0]), _listed(parts), _only(parts, ast.TypeExpr), span_over(parts)
-        )
+        return ast.FunctionArgument(str(parts[0]), _listed(parts), _only(parts, ast.TypeExpr), span_over(parts))
 
     def type_expr(self, parts: Parts) -> ast.TypeExpr:
         return ast.TypeExpr(str(parts[0]), _listed(parts), parts[-1] == "?", span_over(parts))
@@ -119,9 +116,7 @@ class TreeBuilder(Transformer):
         return ast.Backbone(call, span=span_over(parts))
 
     def gate(self, parts: Parts) -> ast.Gate:
-        return ast.Gate(
-            str(parts[1]), str(parts[3]), _nodes(parts), name_span=span_of(parts[1]), span=span_over(parts)
-        )
+        return ast.Gate(str(parts[1]), str(parts[3]), _nodes(parts), name_span=span_of(parts[1]), span=span_over(parts))
 
     # ------------------------------------------------------------ expressions
 

@@ -88,9 +88,8 @@ def _values(c: Context, node: ast.ListLiteral, axes: Sequence[Axis]) -> tuple | 
             hint,
         )
     if len(node.items) != known:
-        return c.error(
-            "E0310", f"This list has {len(node.items)} entries, but `{axis.label}` has {known}.", node.span
-        )
+        have = f"{len(node.items)} {'entry' if len(node.items) == 1 else 'entries'}"
+        return c.error("E0310", f"This list has {have}, but `{axis.label}` has {known}.", node.span)
     out = []
     for item in node.items:
         if rest and not isinstance(item, ast.ListLiteral):
