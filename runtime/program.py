@@ -112,7 +112,9 @@ class Program:
         return tuple(a.length.evaluate(self.layout.sizes) for a in axes)
 
     def _exact(self, node: g.RandomNode) -> bool:
-        return is_exact(node.dist, node.support, node.narrowed, self.table)
+        rank = event_rank(node, self.table)
+        event = tuple(i.axis.label for i in node.target.indices[len(node.target.indices) - rank :])  # type: ignore[union-attr]
+        return is_exact(node.dist, node.support, node.narrowed, self.table, event)
 
     def _data(self) -> dict[str, np.ndarray]:
         """Data, starts of params, and what is computed from them alone, once and in double precision."""
