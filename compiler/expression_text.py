@@ -103,7 +103,8 @@ def _apply(expr: Apply) -> tuple[str, int]:
 
 
 def _number(value: bool | int | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    """A number as the language writes it; one with a point is not an int."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _list(values: Iterable | float) -> str:
