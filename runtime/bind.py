@@ -10,7 +10,6 @@ import numpy as np
 
 from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import Graph, Integers, Interval, Role, Variable
-from emfppl.grammar.diagnostics import EmfError
 from emfppl.runtime import data_labels, data_sizes
 from emfppl.runtime.data_arguments import check_arguments
 from emfppl.runtime.data_arrays import Given
@@ -224,5 +223,3 @@ def _undescribed(coords: Mapping[str, Any]) -> tuple[Any, ...]:
     labels = coords["labels"]
     return tuple(np.datetime64(v) for v in labels) if coords["kind"] == "date" else tuple(labels)
 
-
-__all__ = ["Binding", "EmfError", "bind", "bind_description", "require_observed"]

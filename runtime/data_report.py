@@ -98,6 +98,7 @@ def number_text(value: float) -> str:
 
 
 def label_text(label: Any) -> str:
+    """A label without quotes; dates in ISO form."""
     return str(label)
 
 
