@@ -197,14 +197,6 @@ def _declared_bounds(variable: Variable, sizes: Mapping[str, int]) -> tuple[floa
 # ---------------------------------------------------------------- without data
 
 
-def require_observed(binding: Binding) -> None:
-    """Raise `EmfError` if observed data are absent: a fit needs them."""
-    if binding.absent:
-        report = Report(binding.graph)
-        check_names(report, Gathered(given=dict.fromkeys(set(binding.values), Given(np.empty(0)))), True)
-        report.raise_if_any()
-
-
 def bind_description(graph: Graph, description: Mapping[str, Any]) -> Binding:
     """A binding without data, from what `Binding.describe` gave: sizes and coords are known, all data absent."""
     coords = {d: _undescribed(c) for d, c in description["coords"].items()}

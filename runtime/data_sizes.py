@@ -156,7 +156,8 @@ def check_known(report: Report, sizes: Mapping[str, int], given: Mapping[str, Gi
         variables = data_variables(report.graph).values()
         over = [v for v in variables if dim.name in [d.rstrip("'") for d in v.dims]]
         made_of = dim.size.dims if dim.size is not None else frozenset()
-        if any(not report.sound(v) for v in variables if v in over or v.of == dim.name) or made_of & (report.broken | report.unsure):
+        faulty = any(not report.sound(v) for v in variables if v in over or v.of == dim.name)
+        if faulty or made_of & (report.broken | report.unsure):
             continue
         if dim.size is not None and any(d not in sizes for d in made_of if d in used):
             continue  # told of that one

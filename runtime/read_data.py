@@ -151,14 +151,15 @@ def _fields_hint(header: list[str], row: list[str]) -> str:
 
 def guessed(column: Sequence[str]) -> np.ndarray:
     """A column of text as whole numbers, numbers, truth values, or text, in this order; missing: NaN or None."""
-    array = np.array(column, dtype=str)
-    missing = np.isin(np.char.strip(array), list(MISSING)) if len(array) else np.zeros(0, bool)
-    present = array[~missing]
+    fields = [text.strip() for text in column]
+    missing = np.fromiter((text in MISSING for text in fields), bool, len(fields))
+    present = [text for text in fields if text not in MISSING] if missing.any() else fields
     for convert in (_whole, _real, _truth):
-        values = convert(present) if len(present) else np.zeros(0)
+        values = convert(present)
         if values is not None:
             return values if not missing.any() else _spread(values.astype(float), missing, np.nan)
-    return array if not missing.any() else _spread(present.astype(object), missing, None)
+    kept = [text for text in column if text.strip() not in MISSING]
+    return np.array(kept, dtype=str) if not missing.any() else _spread(np.array(kept, dtype=object), missing, None)
 
 
 def _spread(present: np.ndarray, missing: np.ndarray, filler: Any) -> np.ndarray:
@@ -167,30 +168,29 @@ def _spread(present: np.ndarray, missing: np.ndarray, filler: Any) -> np.ndarray
     return out
 
 
-def _whole(texts: np.ndarray) -> np.ndarray | None:
-    return None if _are_codes(texts) else _as(texts, np.int64)
+def _whole(texts: list[str]) -> np.ndarray | None:
+    return None if _hold_codes(texts) else _converted(texts, int, np.int64)
 
 
-def _real(texts: np.ndarray) -> np.ndarray | None:
-    return None if _are_codes(texts) else _as(texts, np.float64)
+def _real(texts: list[str]) -> np.ndarray | None:
+    return None if _hold_codes(texts) else _converted(texts, float, np.float64)
 
 
-def _are_codes(texts: np.ndarray) -> bool:
+def _hold_codes(texts: list[str]) -> bool:
     """Whether there are codes such as 007 among them, which must stay text."""
-    digits = np.char.startswith(texts, "0") & np.char.isdigit(texts)
-    return bool(np.any(digits & (np.char.str_len(texts) > 1)))
+    return any(text[0] == "0" and len(text) > 1 and text.isdigit() for text in texts)
 
 
-def _as(texts: np.ndarray, dtype: type) -> np.ndarray | None:
+def _converted(texts: list[str], convert: Callable[[str], Any], dtype: type) -> np.ndarray | None:
     try:
-        return texts.astype(dtype)
+        return np.array([convert(text) for text in texts], dtype)
     except (ValueError, OverflowError):
         return None
 
 
-def _truth(texts: np.ndarray) -> np.ndarray | None:
-    lowered = np.char.lower(np.char.strip(texts))
-    return lowered == "true" if np.isin(lowered, ["true", "false"]).all() else None
+def _truth(texts: list[str]) -> np.ndarray | None:
+    lowered = [text.lower() for text in texts]
+    return np.array([text == "true" for text in lowered]) if set(lowered) <= {"true", "false"} else None
 
 
 # ---------------------------------------------------------------- Parquet

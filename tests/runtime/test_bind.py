@@ -12,7 +12,7 @@ import pytest
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.diagnostics import EmfError
 from emfppl.grammar.source import SourceText
-from emfppl.runtime.bind import Binding, bind, bind_description, require_observed
+from emfppl.runtime.bind import Binding, bind, bind_description
 
 SCHOOLS = """
 dim school
@@ -374,10 +374,6 @@ def test_observed_data_may_be_absent_or_required():
     b = bound(SCHOOLS, {"sigma": [1, 2]})
     assert b.absent == {"y"} and "y" not in b.values
     assert codes(SCHOOLS, {"sigma": [1, 2]}, observed="required") == ["E1001"]
-    with pytest.raises(EmfError) as caught:
-        require_observed(b)
-    assert caught.value.diagnostics[0].code == "E1001"
-    require_observed(bound(SCHOOLS, {"sigma": [1, 2], "y": [1, 2]}))
 
 
 def test_what_stands_in_for_missing_entries_has_a_density():
