@@ -1,0 +1,56 @@
+"""Laws registered from Python: a row of the table that brings its own density, distribution function or quantile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import ndtr
+
+from emfppl.compiler.distributions import Distribution
+from emfppl.runtime.bijections import normal
+from emfppl.runtime.bijections.interval import Interval, Point
+from emfppl.runtime.bijections.laws import Law
+from emfppl.runtime.bijections.root_search import increasing_root
+
+
+class Registered(Law):
+    """The law of a row with arguments by name. Its CDF, where it brings none, is sought as the inverse of its quantile."""
+
+    def __init__(self, row: Distribution, args: Mapping[str, jax.Array], interval: Interval):
+        assert row.log_prob is not None
+        self.row, self.args, self.interval = row, dict(args), interval
+
+    def log_prob(self, p: Point) -> jax.Array:
+        return self.row.log_prob(p.x, **self.args)  # type: ignore[misc]
+
+    def log_cdf(self, p: Point) -> jax.Array:
+        if self.row.cdf is None:
+            return normal.log_cdf(self._noise_from_quantile(self.interval.unconstrained(p)))
+        return _log(self.row.cdf(p.x, **self.args))
+
+    def log_sf(self, p: Point) -> jax.Array:
+        if self.row.cdf is None:
+            return normal.log_sf(self._noise_from_quantile(self.interval.unconstrained(p)))
+        return _log(1 - self.row.cdf(p.x, **self.args))
+
+    def to_noise(self, y: jax.Array) -> jax.Array:
+        return self._noise_from_quantile(y) if self.row.cdf is None else super().to_noise(y)
+
+    def from_noise(self, u: jax.Array) -> jax.Array:
+        return super().from_noise(u) if self.row.quantile is None else self._quantile(u)
+
+    def _quantile(self, u: jax.Array) -> jax.Array:
+        x = self.row.quantile(ndtr(u), **self.args)  # type: ignore[misc]
+        return self.interval.unconstrained(self.interval.at(x))
+
+    def _noise_from_quantile(self, y: jax.Array) -> jax.Array:
+        slope = lambda u: jnp.exp(self.log_slope(u, self._quantile(u)))  # noqa: E731
+        start = jnp.zeros(jnp.broadcast_shapes(jnp.shape(y), *map(jnp.shape, self.args.values())), y.dtype)
+        return increasing_root(lambda u: self._quantile(u) - y, slope, start)
+
+
+def _log(p: jax.Array) -> jax.Array:
+    """log of a probability that may have been rounded to 0."""
+    return jnp.log(jnp.maximum(p, jnp.finfo(p.dtype).tiny))

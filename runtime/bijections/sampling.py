@@ -1,0 +1,36 @@
+"""Draws of one node: NumPyro's sampler where it has one, else the map of standard normal noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.bijections.laws_by_name import arguments, native, row_of
+
+if TYPE_CHECKING:
+    from emfppl.runtime.bijections.node_map import NodeMap
+
+
+def draw(node: NodeMap, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
+    """Draws (sample_shape + batch_shape + event_shape)."""
+    row = row_of(node.dist, node.table)
+    shape = (*sample_shape, *node.batch_shape, *node.event_shape)
+    if not node.narrowed and row.event_rank == len(node.event_shape):
+        if row.sample is not None:
+            return row.sample(key, shape[: len(shape) - row.event_rank], **arguments(node.dist, node.table))
+        law = native(node.dist, node.batch_shape, node.event_shape, node.table)
+        if law is not None:
+            return law.sample(key, sample_shape)
+    if not node.exact:
+        raise _no_sampler(node.dist.name)
+    noise = jax.random.normal(key, (*sample_shape, *node.batch_shape, *node.noise_event_shape))
+    return jnp.asarray(node.event_map.forward(noise)[0])
+
+
+def _no_sampler(name: str) -> EmfError:
+    message = f"`{name}` can't be drawn from here: it has no sampler of such values."
+    hint = "give it a proper prior" if name == "Flat" else "draw it with the same arguments for every element"
+    return EmfError([Diagnostic("E1108", message, hint=hint)])
