@@ -42,15 +42,18 @@ class Dependence:
 
 def dependences(nodes: Sequence[Node], known: frozenset[str] = frozenset()) -> tuple[Dependence, ...]:
     """All dependences between nodes that run in the same rounds of the same carried loops."""
-    out = []
-    for w, writer in enumerate(nodes):
-        if isinstance(writer, FactorNode) or writer.target.name in known:
-            continue
-        for r, reader in enumerate(nodes):
-            for ref in node_refs(reader):
-                if ref.name == writer.target.name:
-                    out += [Dependence(w, r, axis) for axis in _carriers(writer, reader, ref, w < r)]
-    return tuple(dict.fromkeys(out))
+    writers: dict[str, list[int]] = {}
+    for n, node in enumerate(nodes):
+        if not isinstance(node, FactorNode) and node.target.name not in known:
+            writers.setdefault(node.target.name, []).append(n)
+    found = [
+        Dependence(w, r, axis)
+        for r, reader in enumerate(nodes)
+        for ref in node_refs(reader)
+        for w in writers.get(ref.name, ())
+        for axis in _carriers(nodes[w], reader, ref, w < r)
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _carriers(writer: Node, reader: Node, ref: Ref, above: bool) -> list[str | None]:

@@ -122,7 +122,8 @@ def _brackets(indices: tuple[Index, ...]) -> str:
 
 
 def _is_whole(axis: Axis) -> bool:
-    return axis == Axis.whole(axis.label)
+    """A whole dim under its own name."""
+    return axis == Axis.whole(axis.dim)
 
 
 def index_text(index: Index) -> str:

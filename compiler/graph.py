@@ -213,7 +213,7 @@ class Graph:
     variables: tuple[Variable, ...]
     nodes: tuple[Node, ...]
     guide: GuideSpec = GuideSpec()
-    barren: frozenset[str] = frozenset()  # latents with no observation or factor below them: drawn forward, not in the guide
+    barren: frozenset[str] = frozenset()  # latent and computed, nothing observed below: drawn forward, not in the guide
     source: SourceText | None = field(default=None, compare=False, repr=False)
 
     def variable(self, name: str) -> Variable:

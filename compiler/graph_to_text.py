@@ -63,8 +63,8 @@ def domain_text(node: Node) -> str:
 
 
 def _axis_text(axis: DomainAxis) -> str:
-    where = axis.dim + range_text(axis.lower, axis.upper, axis.dim)
-    over = where if axis.label.rstrip("'") == axis.dim else f"{axis.label} in {where}"
+    part = range_text(axis.lower, axis.upper, axis.dim)
+    over = axis.label + part if axis.label.rstrip("'") == axis.dim else f"{axis.label} in {axis.dim}{part}"
     return over + (f"  carried {axis.block}" + ", affine" * axis.affine if axis.carried else "")
 
 

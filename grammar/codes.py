@@ -202,6 +202,12 @@ CODES: tuple[Code, ...] = (
         "A distribution of vectors needs a target that ends in a dim; its vector and matrix arguments run over that dim.",
     ),
     Code("E0314", "not a vector or matrix", "A function of vectors or matrices was given something else."),
+    Code(
+        "E0315",
+        "a product of matrices over the same two dims",
+        "`A @ B` sums over one dim and aligns all others by name. For the product of two square matrices the dim that is "
+        "summed is renamed: `A[k, k''] @ B[k'', k']`; for `A` times its transpose, `A[k, k''] @ A[k', k'']`.",
+    ),
     # -- E04 types
     Code(
         "E0401",

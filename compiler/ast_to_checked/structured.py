@@ -14,7 +14,7 @@ from emfppl.compiler.graph import Dist, Role, Structured, dist_exprs
 DRAWN = ("real_vector", "simplex", "ordered", "positive_ordered", "sum_to_zero", "corr_cholesky")
 ORDERED = ("ordered", "positive_ordered")
 REMEDIES = {
-    "corr": "draw its Cholesky factor, L[k, k'] ~ LKJCholesky(1), and use L @ transpose(L)",
+    "corr": "draw its Cholesky factor, L[k, k'] ~ LKJCholesky(1), and use L[k, k''] @ L[k', k'']",
     "cov_cholesky": "draw a correlation factor, L[k, k'] ~ LKJCholesky(1), and scales of their own",
     "cov": "draw a correlation factor, L[k, k'] ~ LKJCholesky(1), and scales of their own",
 }

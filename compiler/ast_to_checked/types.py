@@ -178,9 +178,15 @@ def _matmul(c: Context, left: Expr, right: Expr, node: ast.Binary, env: Env) -> 
         )
         hint = "use * for numbers" if not mine or not theirs else "relabel one side, such as b[k'] or b[k]"
         return c.error("E0309", f"`@` sums over a dim that both sides have; {sides}.", node.op_span, hint)
+    over = shared[-1]
+    twin = next((label for label in shared[:-1] if label.rstrip("'") == over.rstrip("'")), None)
+    if twin is not None:
+        message = f"Both sides of `@` are over `{twin}` and `{over}`: entries would be multiplied along `{twin}`, not summed."
+        new = over.rstrip("'") + "''"
+        hint = f"for a product of matrices rename the dim that is summed: A[{twin}, {new}] @ B[{new}, {over}]"
+        return c.error("E0315", message, node.op_span, hint)
     axes = dims.union(c, (left, right), node.span)
     if axes is None:
         return None
-    over = shared[-1]
     kept = tuple(a for a in axes if a.label != over)
     return MatMul(left, right, over, Type(arithmetic([left.type, right.type]), kept), node.span)
