@@ -95,7 +95,7 @@ def _data_to_keep(graph: Graph, binding: Binding) -> Draws:
     made = [n for _, n in selection.keyed if getattr(getattr(n, "target", None), "name", None) in inside]
     read = {name for node in made if not (isinstance(node, RandomNode) and node.observed) for name in names_read(node)}
     kept = {v.name for v in graph.of_role(Role.DATA)} | {v.name for v in graph.of_role(Role.OBSERVED) if v.name in read}
-    return {name: np.ascontiguousarray(value) for name, value in binding.values.items() if name in kept}
+    return {name: np.asarray(value, order="C") for name, value in binding.values.items() if name in kept}
 
 
 def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Draws:
@@ -105,7 +105,7 @@ def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Draws:
         if isinstance(value, Mapping):
             out |= _flattened(value, f"{prefix}{name}/")
         else:
-            out[f"{prefix}{name}"] = np.ascontiguousarray(value, np.float64)
+            out[f"{prefix}{name}"] = np.asarray(value, np.float64, order="C")
     return out
 
 

@@ -239,16 +239,28 @@ def test_data_of_several_files_go_together(capsys, program, tmp_path):
 
 
 def test_an_interrupted_fit_is_printed_and_saved(capsys, tiny, tmp_path, monkeypatch):
-    from emfppl.runtime.optimise import lanes
-
-    def interrupted(*_, **__):
+    def report(*_):
         raise KeyboardInterrupt
 
-    assert run(["fit", *tiny]) == 0
-    capsys.readouterr()
-    monkeypatch.setattr(lanes.Lanes, "step", interrupted, raising=False)
-    monkeypatch.setattr("emfppl.runtime.optimise.rounds.Rounds.run", interrupted)
+    monkeypatch.setattr("emfppl.runtime.progress.Progress.report", lambda *_: report)
+    assert run(["fit", *tiny, "-o", str(tmp_path / "tiny.emfit"), "--json"]) == 130
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["interrupted"] and not facts["converged"]
     assert run(["fit", *tiny]) == 130
+    assert "interrupted" in capsys.readouterr().out
+    import emfppl
+
+    assert emfppl.open(tmp_path / "tiny.emfit").interrupted
+
+
+def test_an_interrupt_elsewhere_ends_quietly(capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emfppl.commands.check.check_text", interrupted)
+    assert run(["check", SCHOOLS]) == 130
+    out, err = capsys.readouterr()
+    assert (out, err.strip()) == ("", "interrupted")
 
 
 def test_a_closed_pipe_ends_quietly():
