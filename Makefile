@@ -5,7 +5,7 @@ BIN := .venv/bin
 LINKS := emfppl/grammar emfppl/compiler emfppl/runtime
 STAMP := .venv/.ready
 
-.PHONY: setup demo test lint types bench wheel docs clean
+.PHONY: setup demo test golden lint types bench wheel docs clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2
+
+# write the messages of tests/golden/bad anew; read them before committing
+golden: $(STAMP)
+	$(BIN)/python -m pytest tests/test_golden.py --update-golden
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

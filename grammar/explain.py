@@ -217,6 +217,8 @@ def _two_in_a_row(fault: Fault) -> Diagnostic | None:
         inside = len([k for k in fault.kinds()[: fault.at] if k in ("LPAR", "LSQB")]) > len(
             [k for k in fault.kinds()[: fault.at] if k in ("RPAR", "RSQB")]
         )
+        if fault.tokens[0].type == "FOR":
+            return fault.tell("E0105", f"Nothing stands between `{before}` and `{token}`.", both, _form(fault))
         hint = "write a comma or an operator between them" if inside else "write an operator between them, or a new line"
         return fault.tell("E0105", f"Nothing stands between `{before}` and `{token}`.", both, hint)
     if before.type in LEADS and token.type in ("RPAR", "RSQB"):

@@ -25,10 +25,10 @@ class Mark:
     def __str__(self) -> str:
         return (" " * self.start + self.sign * max(1, self.end - self.start) + " " + self.words).rstrip()
 
-    def moved(self, first: int, width: int) -> Mark:
-        """The mark where only `width` columns from `first` on are shown."""
-        start, end = (min(max(c - first, 0), width) for c in (self.start, self.end))
-        return Mark(self.line, start, end, self.sign, self.words)
+    def moved(self, first: int, end: int) -> Mark:
+        """The mark where only the columns from `first` to `end` are shown."""
+        start, stop = (min(max(c, first), end) - first for c in (self.start, self.end))
+        return Mark(self.line, start, stop, self.sign, self.words)
 
 
 def picture(source: SourceText, span: Span, notes: Iterable[tuple[Span, str]]) -> str:
@@ -43,9 +43,9 @@ def picture(source: SourceText, span: Span, notes: Iterable[tuple[Span, str]]) -
             out.append("." * 3)
         before = number
         here = sorted((m for m in marks if m.line == number), key=lambda m: (m.sign != "^", m.start))
-        text, first = _window(_shown(source.line(number)), here[0])
+        text, first, end = _window(_shown(source.line(number)), here[0])
         out.append(f"{number:>{width}} | {text}".rstrip())
-        out += [f"{' ' * width} | {mark.moved(first, len(text))}" for mark in here]
+        out += [f"{' ' * width} | {mark.moved(first, end)}" for mark in here]
     return "\n".join(out)
 
 
@@ -65,13 +65,14 @@ def _shown(text: str) -> str:
     return out
 
 
-def _window(text: str, mark: Mark) -> tuple[str, int]:
-    """As much of a long line as fits, with the beginning of the mark in it, and the column it starts at."""
+def _window(text: str, mark: Mark) -> tuple[str, int, int]:
+    """As much of a long line as fits, with the beginning of the mark in it, and the columns where it starts and ends."""
     if len(text) <= LONGEST:
-        return text, 0
+        return text, 0, 2 * LONGEST
     first = 0 if mark.start < LONGEST - 40 else mark.start - 40
     part = text[first : first + LONGEST]
-    return ("…" + part[1:] if first else part) + ("…" if first + LONGEST < len(text) else ""), first
+    shown = ("…" + part[1:] if first else part) + ("…" if first + LONGEST < len(text) else "")
+    return shown, first, first + LONGEST
 
 
 def _prints(sign: str) -> bool:

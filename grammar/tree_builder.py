@@ -110,9 +110,7 @@ class TreeBuilder(Transformer):
         return ast.Guide((), span=span_over(parts))
 
     def backbone(self, parts: Parts) -> ast.Backbone:
-        call = parts[1]
-        if isinstance(call, ast.Name):
-            call = ast.Call(call.id, (), call.span, call.span)
+        call = ast.Call(str(parts[1]), _listed(parts), span_of(parts[1]), span_over(parts[1:]))
         return ast.Backbone(call, span=span_over(parts))
 
     def gate(self, parts: Parts) -> ast.Gate:
