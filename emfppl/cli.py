@@ -9,40 +9,44 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib.metadata import version
+from importlib import import_module
 
 import click
 
-from emfppl.commands import check, fit, fmt, graph, info, ir
 from emfppl.commands.output import show
 from emfppl.grammar.diagnostics import EmfError
 
 FINE, DIAGNOSED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 
+COMMANDS = ("check", "fit", "fmt", "graph", "info", "ir")
+
+
 class Group(click.Group):
-    """A group that suggests a command for a misspelt one."""
+    """The commands, each in a module of its own that is imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return getattr(import_module(f"emfppl.commands.{name}"), name) if name in COMMANDS else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
         name = args[0]
-        near = get_close_matches(name, self.commands, n=1, cutoff=0.5)
-        if name not in self.commands and not name.startswith("-"):
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(self.commands))}"
+        if name not in COMMANDS and not name.startswith("-"):
+            near = get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
             ctx.fail(f"There is no command {name!r}; {hint}")
         return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("emfppl"), prog_name="emf")
+@click.version_option(package_name="emfppl", prog_name="emf")
 def emf() -> None:
     """Probabilistic programs in .emf files: check them, look at them, fit them to data.
 
     Exit status: 0 fine, 1 something was diagnosed, 2 wrong usage.
     """
-
-
-for command in (check.check, fmt.fmt, ir.ir, graph.graph, info.info, fit.fit):
-    emf.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

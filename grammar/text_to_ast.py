@@ -20,6 +20,7 @@ from emfppl.grammar.explain import explain, misplaced
 from emfppl.grammar.fault import Fault
 from emfppl.grammar.habits_of_flow import FOREIGN_BLOCKS
 from emfppl.grammar.layout import Line, lines_of
+from emfppl.grammar.parser_cache import cache_file
 from emfppl.grammar.source import SourceText, Span
 from emfppl.grammar.tokens import place
 from emfppl.grammar.tree_builder import TreeBuilder
@@ -43,7 +44,7 @@ def _parser() -> Lark:
     text = Path(__file__).with_name("emf.lark").read_text(encoding="utf-8")
     return Lark(
         text, parser="lalr", lexer="basic", start=["line", "guide_line"], transformer=TreeBuilder(),
-        postlex=_KeepAll(), keep_all_tokens=True, maybe_placeholders=False,
+        postlex=_KeepAll(), keep_all_tokens=True, maybe_placeholders=False, cache=cache_file() or False,
     )  # fmt: skip
 
 
