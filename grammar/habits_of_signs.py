@@ -96,7 +96,7 @@ DECLARATIONS = (
         "E0105", "A dim has no type.", "write dim <name>, or with a size dim <name> = 3",
     ),
     row(
-        r"^dim\s+(?P<name>\w+)\s*(?P<mark>[\[(]?(?P<size>\w+)[\])]?)",
+        r"^dim\s+(?P<name>\w+)\b\s*(?P<mark>[\[(]?(?P<size>\w+)[\])]?)",
         "E0105", "The size of a dim stands behind `=`.", "write dim <name> = <size>",
     ),
     row(
