@@ -43,11 +43,11 @@ def inverse(law: Law, y: jax.Array, gate: jax.Array | None) -> tuple[jax.Array, 
 def ungated(law: Law, target: jax.Array, gate: jax.Array) -> jax.Array:
     """y = g̃(u) at ŷ: the root of λ y + (1 − λ) g̃⁻¹(y) = ŷ, which needs the distribution function only."""
 
-    def slope(y: jax.Array) -> jax.Array:
-        return gate + (1 - gate) * jnp.exp(-law.log_slope(law.to_noise(y), y))
+    def evaluate(y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        u = law.to_noise(y)
+        return gate * y + (1 - gate) * u - target, gate + (1 - gate) * jnp.exp(-law.log_slope(u, y))
 
-    target, gate = jnp.broadcast_arrays(target, gate)
-    return increasing_root(lambda y: gate * y + (1 - gate) * law.to_noise(y) - target, slope, target)
+    return increasing_root(evaluate, target)
 
 
 def log_mixed_slope(gate: jax.Array, log_slope: jax.Array) -> jax.Array:

@@ -72,9 +72,9 @@ class Interval:
         return jnp.log(self.width) + jax.nn.log_sigmoid(y) + jax.nn.log_sigmoid(-y)
 
     def at(self, x: jax.Array) -> Point:
-        """The point of a given number; logs of a distance that is not positive are −∞."""
-        above = None if self.lower is None else _log(x - self.lower)
-        below = None if self.upper is None else _log(self.upper - x)
+        """The point of a given number; one that was rounded to a bound counts as a part of a rounding error inside it."""
+        above = None if self.lower is None else _log_distance(x - self.lower, self.lower)
+        below = None if self.upper is None else _log_distance(self.upper - x, self.upper)
         return Point(x, above, below)
 
     def unconstrained(self, p: Point) -> jax.Array:
@@ -100,7 +100,8 @@ class Interval:
         return jnp.broadcast_to(self.point(jnp.zeros((), jnp.result_type(x))).x, jnp.shape(x))
 
 
-def _log(distance: jax.Array) -> jax.Array:
-    """log, −∞ where the distance is not positive, with a finite gradient."""
-    positive = distance > 0
-    return jnp.where(positive, jnp.log(jnp.where(positive, distance, 1.0)), -jnp.inf)
+def _log_distance(distance: jax.Array, bound: jax.Array) -> jax.Array:
+    """log of a distance to a bound, at least a quarter of the spacing of numbers there, with a finite gradient."""
+    limits = jnp.finfo(jnp.result_type(distance))
+    least = jnp.maximum(0.25 * float(limits.eps) * jnp.abs(bound), float(limits.tiny))
+    return jnp.log(jnp.where(distance > least, distance, least))

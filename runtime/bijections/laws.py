@@ -40,8 +40,12 @@ class Law(ABC):
 
     def from_noise(self, u: jax.Array) -> jax.Array:
         """y with F(T(y)) = Φ(u): by root search unless a law knows better."""
-        slope = lambda y: jnp.exp(-self.log_slope(self.to_noise(y), y))  # noqa: E731
-        return increasing_root(lambda y: self.to_noise(y) - u, slope, self.start(u))
+
+        def evaluate(y: jax.Array) -> tuple[jax.Array, jax.Array]:
+            reached = self.to_noise(y)
+            return reached - u, jnp.exp(-self.log_slope(reached, y))
+
+        return increasing_root(evaluate, self.start(u))
 
     def start(self, u: jax.Array) -> jax.Array:
         """Where a root search begins."""

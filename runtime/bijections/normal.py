@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import log_ndtr, ndtr, ndtri
+from jax.scipy.special import erfc, ndtri
 
 HALF_LOG_2PI = 0.9189385332046727
+SQRT_HALF = 0.7071067811865476
 
 
 def log_density(u: jax.Array) -> jax.Array:
@@ -16,9 +17,14 @@ def log_density(u: jax.Array) -> jax.Array:
 
 @jax.custom_jvp
 def log_cdf(u: jax.Array) -> jax.Array:
-    """log Φ(u), elementwise; for u > 0 as log1p(−Φ(−u)), which keeps its relative accuracy where Φ rounds to 1."""
-    upper = u > 0
-    return jnp.where(upper, jnp.log1p(-ndtr(-jnp.abs(u))), log_ndtr(jnp.where(upper, 0.0, u)))
+    """log Φ(u), elementwise; for u > 0 as log1p(−Φ(−u)), which keeps its relative accuracy where Φ rounds to 1, and far below
+    by the tail's asymptotic series."""
+    size = jnp.abs(u)
+    tail = 0.5 * erfc(size * SQRT_HALF)
+    far = tail < 4 * jnp.finfo(tail.dtype).tiny
+    w = 1 / jnp.where(far, size, 1.0) ** 2
+    series = log_density(u) - jnp.log(jnp.where(far, size, 1.0)) + jnp.log1p(-w * (1 - w * (3 - 15 * w)))
+    return jnp.where(u > 0, jnp.log1p(-tail), jnp.where(far, series, jnp.log(jnp.where(far, 0.5, tail))))
 
 
 @log_cdf.defjvp
@@ -74,7 +80,5 @@ def halves(u: jax.Array) -> tuple[jax.Array, jax.Array]:
 def noise_of(log_below: jax.Array, log_above: jax.Array) -> jax.Array:
     """u with Φ(u) = exp(log_below) and 1 − Φ(u) = exp(log_above), from the smaller of the two."""
     below = log_below < log_above
-    log_half = -0.6931471805599453
-    lower = lower_noise(jnp.where(below & (log_below <= log_half), log_below, log_half))
-    upper = lower_noise(jnp.where(below | (log_above > log_half), log_half, log_above))
-    return jnp.where(below, lower, -upper)
+    u = lower_noise(jnp.where(below, log_below, log_above))
+    return jnp.where(below, u, -u)

@@ -157,13 +157,14 @@ class StudentT(LocationScale):
 
     def standard_quantile(self, u: jax.Array) -> jax.Array:
         u = within_reach(u)
-        noise = lambda v: normal.noise_of(*self._tails(jnp.sinh(v)))  # noqa: E731
 
-        def slope(v: jax.Array) -> jax.Array:
+        def evaluate(v: jax.Array) -> tuple[jax.Array, jax.Array]:
             z = jnp.sinh(v)
-            return jnp.exp(self.standard_log_prob(z) + jnp.log(jnp.cosh(v)) - normal.log_density(noise(v)))
+            reached = normal.noise_of(*self._tails(z))
+            log_slope = self.standard_log_prob(z) + jnp.log(jnp.cosh(v)) - normal.log_density(reached)
+            return reached - u, jnp.exp(log_slope)
 
-        return jnp.sinh(increasing_root(lambda v: noise(v) - u, slope, jnp.arcsinh(u)))
+        return jnp.sinh(increasing_root(evaluate, jnp.arcsinh(u)))
 
 
 def log1p_square(z: jax.Array) -> jax.Array:

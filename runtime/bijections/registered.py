@@ -46,9 +46,12 @@ class Registered(Law):
         return self.interval.unconstrained(self.interval.at(x))
 
     def _noise_from_quantile(self, y: jax.Array) -> jax.Array:
-        slope = lambda u: jnp.exp(self.log_slope(u, self._quantile(u)))  # noqa: E731
-        start = jnp.zeros(jnp.broadcast_shapes(jnp.shape(y), *map(jnp.shape, self.args.values())), y.dtype)
-        return increasing_root(lambda u: self._quantile(u) - y, slope, start)
+        def evaluate(u: jax.Array) -> tuple[jax.Array, jax.Array]:
+            reached = self._quantile(u)
+            return reached - y, jnp.exp(self.log_slope(u, reached))
+
+        shape = jnp.broadcast_shapes(jnp.shape(y), *map(jnp.shape, self.args.values()))
+        return increasing_root(evaluate, jnp.zeros(shape, y.dtype))
 
 
 def _log(p: jax.Array) -> jax.Array:

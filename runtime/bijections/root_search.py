@@ -27,43 +27,43 @@ class _State(NamedTuple):
     rounds: jax.Array
 
 
-def increasing_root(
-    function: Callable[[jax.Array], jax.Array], slope: Callable[[jax.Array], jax.Array], start: jax.Array
-) -> jax.Array:
-    """y with function(y) = 0, elementwise, `slope` its derivative, from `start`; differentiable in all that `function` closes over."""
-    return lax.custom_root(function, start, lambda _, y: _search(function, slope, y), _divide)
+Evaluate = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+
+
+def increasing_root(evaluate: Evaluate, start: jax.Array) -> jax.Array:
+    """y with f(y) = 0, elementwise, from `start`; `evaluate` gives f and its slope. Differentiable in all that f closes over."""
+    return lax.custom_root(lambda y: evaluate(y)[0], start, lambda _, y: _search(evaluate, y), _divide)
 
 
 def _divide(linear: Callable[[jax.Array], jax.Array], target: jax.Array) -> jax.Array:
     return target / linear(jnp.ones_like(target))
 
 
-def _search(function: Callable, slope: Callable, start: jax.Array) -> jax.Array:
+def _search(evaluate: Evaluate, start: jax.Array) -> jax.Array:
     start = lax.stop_gradient(start)
     inf = jnp.full_like(start, jnp.inf)
     one = jnp.ones_like(start)
     first = _State(start, -inf, inf, inf, one, jnp.ones(start.shape, bool), jnp.zeros((), jnp.int32))
-    last = lax.while_loop(
-        lambda s: jnp.any(s.busy) & (s.rounds < MAX_ROUNDS), lambda s: _round(s, function, slope), first
-    )
-    return last.y
+    more = lambda s: jnp.any(s.busy) & (s.rounds < MAX_ROUNDS)  # noqa: E731
+    return lax.while_loop(more, lambda s: _round(s, evaluate), first).y
 
 
-def _round(s: _State, function: Callable, slope: Callable) -> _State:
+def _round(s: _State, evaluate: Evaluate) -> _State:
     """One evaluation, the bracket tightened, and the next point: Newton's where it is trusted, else the middle or a step out."""
-    residual = function(s.y)
+    residual, slope = evaluate(s.y)
     low = jnp.where(residual < 0, s.y, s.low)
     high = jnp.where(residual > 0, s.y, s.high)
     bracketed = jnp.isfinite(low) & jnp.isfinite(high)
-    newton = s.y - residual / slope(s.y)
+    newton = s.y - residual / slope
     slow = bracketed & (jnp.abs(residual) > 0.5 * jnp.abs(s.residual))
     leap = ~bracketed & ~(jnp.abs(newton - s.y) < 8.0 * s.stride)
-    trusted = (newton > low) & (newton < high) & ~slow & ~leap
+    trusted = (newton >= low) & (newton <= high) & ~slow & ~leap
     out = jnp.where(residual < 0, s.y + s.stride, s.y - s.stride)
     middle = 0.5 * jnp.where(bracketed, low, 0.0) + 0.5 * jnp.where(bracketed, high, 0.0)
     following = jnp.where(trusted, newton, jnp.where(bracketed, middle, out))
     eps = float(jnp.finfo(s.y.dtype).eps)
     moved = jnp.abs(following - s.y) > 2.0 * eps * jnp.abs(s.y)
-    y = jnp.where(s.busy & jnp.isfinite(following), following, s.y)
-    busy = s.busy & moved & (jnp.abs(residual) > 4.0 * eps)
-    return _State(y, low, high, residual, jnp.where(bracketed, s.stride, 2.0 * s.stride), busy, s.rounds + 1)
+    busy = s.busy & (jnp.abs(residual) > 4.0 * eps) & jnp.isfinite(following)
+    y = jnp.where(busy, following, s.y)
+    stride = jnp.where(bracketed, s.stride, 2.0 * s.stride)
+    return _State(y, low, high, residual, stride, busy & moved, s.rounds + 1)
