@@ -1,12 +1,13 @@
 """A guide as a NumPyro guide, for `SVI` with any optimiser and objective.
 
-Noise is drawn at an auxiliary site, as in NumPyro's autoguides; every latent is a `Delta` site whose first one carries
+Noise is drawn at an auxiliary site, as in NumPyro's autoguides; every latent is a `Delta` site, the first of which carries
 the log density, so that ``Trace_ELBO`` is the guide's own ELBO. Parameters are `param` sites, a site a leaf
 (``guide/backbone/affine/loc``); those of the program are shared with `numpyro_model`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpyro
 import numpyro.distributions as dist
 
 from emfppl.runtime.choose_guide import build_guide, recipe_of
+from emfppl.runtime.execute import event_rank
 from emfppl.runtime.guide import latent_nodes, log_normal
 from emfppl.runtime.program import Program
 
@@ -49,8 +51,12 @@ def _params(path: str, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sites(program: Program, values: Mapping[str, Any], log_density: Any) -> None:
-    """A site for each latent node, laid out as in the model; the density stands at the first."""
+    """A site for each latent node, laid out as in the model; the density is spread over the draws of the first."""
     for key, node in latent_nodes(program):
         value = program.part_of(node, values[node.target.name]).array
-        numpyro.sample(key, dist.Delta(value, log_density, event_dim=jnp.ndim(value)))
-        log_density = jnp.zeros(())
+        rank = event_rank(node, program.table)
+        batch = jnp.shape(value)[: jnp.ndim(value) - rank]
+        count = math.prod(batch)
+        share = jnp.broadcast_to(log_density / max(count, 1), batch)
+        numpyro.sample(key, dist.Delta(value, share, event_dim=rank))
+        log_density = jnp.zeros(()) if count else log_density
