@@ -5,7 +5,7 @@ BIN := .venv/bin
 LINKS := emfppl/grammar emfppl/compiler emfppl/runtime
 STAMP := .venv/.ready
 
-.PHONY: setup demo test golden lint types bench wheel docs clean
+.PHONY: setup demo test golden lint types bench wheel tables docs clean
 
 setup: $(STAMP)
 
@@ -40,6 +40,10 @@ wheel: $(STAMP)
 	rm -rf dist build
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python .ci/check_wheel.py
+
+# the tables of the parser, made from grammar/emf.lark
+tables: $(STAMP)
+	$(BIN)/python -m emfppl.grammar.parser
 
 # the pages that are made from tables
 docs: $(STAMP)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from lark import Lark, Token
+from lark import Token
 from lark.exceptions import UnexpectedToken
 
 from emfppl.grammar import ast_nodes as ast
@@ -20,37 +17,18 @@ from emfppl.grammar.explain import explain, misplaced
 from emfppl.grammar.fault import Fault
 from emfppl.grammar.habits_of_flow import FOREIGN_BLOCKS
 from emfppl.grammar.layout import Line, lines_of
-from emfppl.grammar.parser_cache import cache_file
+from emfppl.grammar.parser import line_parser
 from emfppl.grammar.source import SourceText, Span
 from emfppl.grammar.tokens import place
-from emfppl.grammar.tree_builder import TreeBuilder
 
 DEEPEST, DEEPEST_BLOCK = 100, 20
 Block = ast.For | ast.Function | ast.Guide
 SOFT = {"backbone": "BACKBONE", "gate": "GATE"}
 
 
-class _KeepAll:
-    """Keeps the tokens that no rule of the grammar mentions."""
-
-    always_accept = ("COMMENT", "NEWLINE", "BLOCK_COMMENT", "STRING", "OTHER", "SEMICOLON", "RBRACE")
-
-    def process(self, stream: Iterable[Token]) -> Iterable[Token]:
-        return stream
-
-
-@cache
-def _parser() -> Lark:
-    text = Path(__file__).with_name("emf.lark").read_text(encoding="utf-8")
-    return Lark(
-        text, parser="lalr", lexer="basic", start=["line", "guide_line"], transformer=TreeBuilder(),
-        postlex=_KeepAll(), keep_all_tokens=True, maybe_placeholders=False, cache=cache_file() or False,
-    )  # fmt: skip
-
-
 def parse(source: SourceText) -> tuple[ast.Program, tuple[Diagnostic, ...]]:
     """The program, without the statements that can't be read, and what is wrong in source order."""
-    tokens, signs = cleaned(_parser().lex(source.text), source)
+    tokens, signs = cleaned(line_parser().lex(source.text), source)
     lines, rest, brackets = lines_of(tokens, source)
     reader = _Reader(source, [*signs, *brackets])
     for line in lines:
@@ -144,7 +122,7 @@ class _Reader:
     def _parse(self, line: Line, block: _Block) -> Any:
         guide = block.guide
         tokens = [_softened(line.tokens[0]), *line.tokens[1:]] if guide else line.tokens
-        parser = _parser().parse_interactive(start="guide_line" if guide else "line")
+        parser = line_parser().parse_interactive(start="guide_line" if guide else "line")
         try:
             for token in tokens:
                 parser.feed_token(token)
