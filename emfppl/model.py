@@ -166,8 +166,10 @@ def fit(
     distributions: Iterable[Distribution] = (),
 ) -> Posterior:
     """``load(path_or_model).fit(data, …)`` in one call; see `Model.fit`."""
-    given = isinstance(path_or_model, Model)
-    model = path_or_model if given else load(path_or_model, distributions=distributions)
+    if isinstance(path_or_model, Model):
+        model = path_or_model
+    else:
+        model = load(path_or_model, distributions=distributions)
     return model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision)
 
 

@@ -42,7 +42,7 @@ def forest(axes: plt.Axes, data: dict[str, list[float]], theta: np.ndarray) -> N
     axes.set_xlabel("effect of coaching on the test score, 90 % intervals")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
 if __name__ == "__main__":
