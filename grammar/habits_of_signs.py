@@ -9,6 +9,10 @@ DECLARED = r"^(?P<word>data|param)\s+(?P<name>\w+)\s*(?P<dims>\[[^\]]*\])?"
 
 OPERATORS = (
     row(
+        r"^(?P<name>.*?)\s*(?P<mark><-|:=)\s*(?P<rest>[A-Z][A-Za-z]+\(.*)",
+        "E0121", "A random variable is drawn with `~`.", "write <name> ~ <rest>",
+    ),
+    row(
         r"^(?P<name>.*?)\s*(?P<mark><-)\s*(?P<rest>.*)",
         "E0121", "A value is set with `=`.", "write <name> = <rest>",
     ),
