@@ -27,7 +27,6 @@ class Rounds(Enum):
 
     SAME = "same"
     EARLIER = "earlier"  # defined in an earlier round
-    ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def _carriers(writer: Node, reader: Node, ref: Ref, above: bool) -> list[str | N
     shared = shared_loops(writer, reader)
     found: list[str | None] = []
     for n, label in enumerate(shared):
-        how = {**dict.fromkeys(shared[:n], Rounds.SAME), label: Rounds.EARLIER}
+        how: dict[str | None, Rounds] = {**dict.fromkeys(shared[:n], Rounds.SAME), label: Rounds.EARLIER}
         if may_meet(writer, reader, ref, how):
             found.append(label)
     if above and may_meet(writer, reader, ref, dict.fromkeys(shared, Rounds.SAME)):
@@ -84,9 +83,9 @@ def carried_axes(node: Node) -> list[DomainAxis]:
     return [axis for axis in node.domain if axis.carried]
 
 
-def may_meet(writer: Node, reader: Node, ref: Ref, how: Mapping[str, Rounds]) -> bool:
+def may_meet(writer: Node, reader: Node, ref: Ref, how: Mapping[str | None, Rounds]) -> bool:
     """Whether some element of `ref` may be one that `writer` defines, in rounds that are to each other as
-    `how` says."""
+    `how` says; those of a loop that it leaves out may be any."""
     assert not isinstance(writer, FactorNode)
     pairs = zip(writer.target.indices, ref.indices, strict=True)
     return all(_meet(i, writer.domain, j, reader.domain, how) for i, j in pairs)
@@ -95,29 +94,25 @@ def may_meet(writer: Node, reader: Node, ref: Ref, how: Mapping[str, Rounds]) ->
 # ---------------------------------------------------------------- one dim
 
 
-def _meet(target: At | Whole, at: Domain, read: Index, by: Domain, how: Mapping[str, Rounds]) -> bool:
+def _meet(target: At | Whole, at: Domain, read: Index, by: Domain, how: Mapping[str | None, Rounds]) -> bool:
     if isinstance(read, Gather):
         return True
     if isinstance(target, At) and isinstance(read, At):
-        same_loop = target.loop is not None and target.loop == read.loop
-        rounds = how.get(target.loop or "", Rounds.ANY) if same_loop else Rounds.ANY
-        if rounds is not Rounds.ANY and not _rounds_meet(target, read, rounds):
-            return False
-        step = gcd(target.scale if target.loop else 0, read.scale if read.loop else 0)
         gap = (target.offset - read.offset).value
+        step = gcd(target.scale if target.loop else 0, read.scale if read.loop else 0)
         if gap is not None and (gap % step if step else gap):
+            return False
+        same_loop = target.loop == read.loop and target.loop in how
+        if gap is not None and same_loop and not _rounds_meet(target, read, gap, how[target.loop]):
             return False
     return _overlap(_interval(target, at), _interval(read, by))
 
 
-def _rounds_meet(target: At, read: At, rounds: Rounds) -> bool:
-    """Both run over the same loop: ``scale p + offset = scale' q + offset'`` with q = p, or with q > p."""
-    gap = (target.offset - read.offset).value
-    if gap is None:
-        return True
+def _rounds_meet(target: At, read: At, gap: int, rounds: Rounds) -> bool:
+    """Both run over the same loop: ``scale p + gap = scale' q`` with q = p, or with q > p."""
     if target.scale == read.scale:
-        distance, rest = divmod(gap, target.scale)
-        return rest == 0 and (distance == 0 if rounds is Rounds.SAME else distance > 0)
+        distance = gap // target.scale
+        return distance == 0 if rounds is Rounds.SAME else distance > 0
     return rounds is Rounds.EARLIER or gap % (target.scale - read.scale) == 0
 
 

@@ -172,7 +172,8 @@ def _independence(graph: Graph) -> Iterator[str]:
         if isinstance(node, FactorNode) or graph.variable(node.target.name).role is Role.OBSERVED:
             continue
         for n, axis in enumerate(node.domain):
-            how = {**{a.label: Rounds.SAME for a in node.domain[:n]}, axis.label: Rounds.EARLIER}
+            how: dict[str | None, Rounds] = {a.label: Rounds.SAME for a in node.domain[:n]}
+            how[axis.label] = Rounds.EARLIER
             own = [r for r in node_refs(node) if r.name == node.target.name]
             if not axis.carried and any(may_meet(node, node, r, how) for r in own):
                 yield f"{_place(node)}: `{axis.label}` is not independent"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 
 SIZES = {"d": 9, "e": 5}
-HEAD = "dim d\ndim e\ndata w[d]: real\ndata seen[d]: real\n"
+HEAD = "dim d\ndim e\ndata w[d]: real\ndata seen[d]: real\ndata ge[e]: index(e)\n"
 
 
 @dataclass
@@ -76,7 +76,7 @@ def _term(draw, names: list[str], above: list[str], helper: bool) -> str:
         case 3 if helper:
             return "h"
         case 4 if above:
-            return f"{draw(st.sampled_from(above))}[t]"
+            return f"{draw(st.sampled_from(above))}[{draw(st.sampled_from(('t', '3')))}]"
     return f"{name}[{shifted('t', -draw(st.integers(1, 3)))}]"
 
 
@@ -101,6 +101,8 @@ def _cell(draw, names: list[str], above: list[str]) -> str:
     """An element of an earlier row, or of an earlier column of this one."""
     if above and draw(st.integers(0, 3)) == 0:
         return f"{draw(st.sampled_from(above))}[i, j]"
+    if draw(st.integers(0, 4)) == 0:
+        return f"{draw(st.sampled_from(names))}[i-1, ge[j]]"
     down = draw(st.integers(0, 2))
     across = draw(st.integers(-2, 0)) if down else -draw(st.integers(1, 2))
     return f"{draw(st.sampled_from(names))}[{shifted('i', -down)}, {shifted('j', across)}]"
