@@ -117,7 +117,7 @@ def _guide(graph: Graph) -> str | None:
 
 
 def _loops(graph: Graph) -> list[Facts]:
-    """Every loop and, for each variable set in it, whether it is vectorised or scanned."""
+    """Every loop and, for each variable set in it, whether it is vectorised or scanned, and in an affine scan."""
     found: dict[tuple[str, str], Facts] = {}
     dims = {d.name for d in graph.dims}
     for node in graph.nodes:
@@ -126,12 +126,14 @@ def _loops(graph: Graph) -> list[Facts]:
                 continue
             head = f"{axis.label} in {_range(axis)}"
             facts = found.setdefault(
-                (axis.label, head), {"loop": head, "dim": axis.dim, "vectorised": [], "scanned": []}
+                (axis.label, head), {"loop": head, "dim": axis.dim, "vectorised": [], "scanned": [], "affine": []}
             )
             mine = facts["scanned" if axis.carried else "vectorised"]
             name = "factor" if isinstance(node, FactorNode) else node.target.name.partition("@")[0]
             if name not in mine:
                 mine.append(name)
+            if axis.affine and name not in facts["affine"]:
+                facts["affine"].append(name)
     return list(found.values())
 
 
@@ -216,5 +218,8 @@ def _latent_note(entry: Facts) -> str:
 
 
 def _loop_note(entry: Facts) -> str:
-    ways = [f"{way} {', '.join(entry[way])}" for way in ("vectorised", "scanned") if entry[way]]
+    shown = {name: f"{name} (affine)" for name in entry["affine"]}
+    ways = [
+        f"{way} {', '.join(shown.get(n, n) for n in entry[way])}" for way in ("vectorised", "scanned") if entry[way]
+    ]
     return "; ".join(ways)
