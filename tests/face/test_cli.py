@@ -169,7 +169,7 @@ def test_graphviz_draws_the_svg(capsys, monkeypatch, tmp_path):
 def test_info_tells_loops_latents_and_gates(capsys):
     assert run(["info", str(ROOT / "examples/brownian_bridge.emf"), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["loops"] == [{"loop": "t in time[1:]", "dim": "time", "vectorised": [], "scanned": ["x"]}]
+    assert facts["loops"] == [{"loop": "t in time[1:]", "dim": "time", "vectorised": [], "scanned": ["x"], "affine": ["x"]}]
     s, x = facts["latents"]
     assert (s["support"], s["gate"]) == (["positive"], {"mode": "off"})
     assert (x["parents"], x["gate"]) == (["s", "x"], {"mode": "per_element", "init": 0.98})
