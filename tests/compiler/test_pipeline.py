@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import re
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emfppl.compiler.distributions import STANDARD, Distribution
-from emfppl.compiler.pipeline import check_text, checked_program, compile_text
+from emfppl.compiler.graph_to_dot import to_dot
+from emfppl.compiler.pipeline import check_text, checked_program, compile_text, stage_text
 from emfppl.compiler.recovery import lost_words
 from emfppl.grammar.diagnostics import EmfError
 from emfppl.grammar.source import SourceText
@@ -85,3 +92,33 @@ def test_a_text_is_compiled_once_for_each_table():
     assert compile_text(SourceText("x ~ Own()\n"), more).nodes[0].dist.name == "Own"
     with pytest.raises(EmfError):
         compile_text(SourceText("x ~ Own()\n"))
+
+
+TOKENS = re.compile(r"(\w+'*|[^\w\s])")
+TEXTS = [p.read_text() for p in sorted((Path(__file__).parents[1] / "golden").glob("*/*.emf"))]
+
+
+def changed(text: str, rng: random.Random) -> str:
+    """A program with a few words replaced by others of its own, or two lines swapped."""
+    lines = text.split("\n")
+    if rng.random() < 0.3:
+        one, other = rng.randrange(len(lines)), rng.randrange(len(lines))
+        lines[one], lines[other] = lines[other], lines[one]
+    parts = TOKENS.split("\n".join(lines))
+    for _ in range(rng.randint(1, 3)):
+        parts[rng.randrange(len(parts))] = rng.choice(parts)
+    return "".join(parts)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(TEXTS), st.integers(0, 2**32))
+def test_any_text_gives_a_whole_graph_or_diagnostics(text, seed):
+    source = SourceText(changed(text, random.Random(seed)))
+    try:
+        graph = compile_text(source)
+    except EmfError as caught:
+        assert all(d.is_error and str(d) for d in caught.diagnostics)
+        assert any(d.is_error for d in check_text(source))
+    else:
+        assert to_dot(graph) and stage_text(source, "checked")
+        assert not any(d.is_error for d in check_text(source))
