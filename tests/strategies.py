@@ -205,7 +205,7 @@ def _observation(draw, scope: _Scope, data: dict, rng: np.random.Generator) -> N
 
 
 @st.composite
-def programs(draw, observed: bool | None = None, statements: int = 5) -> Generated:
+def programs(draw, observed: bool | None = None, statements: int = 4) -> Generated:
     """A program that the checker accepts, with data that bind. `observed` forces or forbids observations and factors."""
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     scope = _Scope(real={"u": ("a",), "w": ("time",), "v": ("b",)})

@@ -24,7 +24,17 @@ from emfppl.runtime.bind import bind
 from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+few = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+
+
+@pytest.fixture(autouse=True)
+def quickly_compiled():
+    """Every example is a program of its own, run once: compile it fast rather than well, and forget it."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+    jax.clear_caches()
 
 
 def checked_of(g: Generated):
@@ -82,14 +92,20 @@ def test_laws_1_and_2_the_map_is_the_prior(g: Generated):
         graph = whole_graph(g)
         program = program_of(graph, g)
         noise = noise_of(program)
-        values, log_det = program.forward(noise)
-        back, log_det_back = program.inverse(latents_of(graph, values))
+
+        @jax.jit
+        def both_ways(noise):
+            values, log_det = program.forward(noise)
+            latents = {v.name: values[v.name] for v in graph.of_role(Role.LATENT)}
+            return values, log_det, *program.inverse(latents), program.log_density(latents)
+
+        values, log_det, back, log_det_back, density = both_ways(noise)
         for key, u in noise.items():
             np.testing.assert_allclose(back[key], u, rtol=1e-7, atol=1e-8, err_msg=key)
         assert float(log_det_back) == pytest.approx(-float(log_det), rel=1e-9, abs=1e-7)
         exact = Oracle(checked_of(g), g.sizes, g.data).log_joint(latents_of(graph, values))
         assert log_normal(noise) - float(log_det) == pytest.approx(exact, rel=1e-8, abs=1e-7)
-        assert float(program.log_density(latents_of(graph, values))) == pytest.approx(exact, rel=1e-8, abs=1e-7)
+        assert float(density) == pytest.approx(exact, rel=1e-8, abs=1e-7)
 
 
 @few
@@ -103,10 +119,11 @@ def test_law_1_log_determinant_is_autodiffs(g: Generated):
         flat, unflatten = ravel_pytree(noise)
         for opening in (None, gates):
             f = lambda u, o=opening: free_coordinates(graph, program.forward(unflatten(u), o)[0])  # noqa: E731
-            jacobian = jax.jacfwd(f)(flat)
+            both = jax.jit(lambda u, o=opening, f=f: (jax.jacfwd(f)(u), program.forward(unflatten(u), o)[1]))
+            jacobian, claimed = both(flat)
             sign, log_det = np.linalg.slogdet(np.asarray(jacobian))
             assert sign != 0
-            assert float(program.forward(noise, opening)[1]) == pytest.approx(log_det, rel=1e-7, abs=1e-7)
+            assert float(claimed) == pytest.approx(log_det, rel=1e-7, abs=1e-7)
 
 
 @few
@@ -116,20 +133,21 @@ def test_law_3_gates(g: Generated):
         graph = whole_graph(g)
         program = program_of(graph, g)
         noise = noise_of(program, 2)
-        prior, prior_det = program.forward(noise)
-        opened, open_det = program.forward(noise, {k: jnp.ones(s) for k, s in program.noise_shapes.items()})
+        level = lambda x: {k: jnp.full(s, x) for k, s in program.noise_shapes.items()}  # noqa: E731
+        forward, inverse = jax.jit(program.forward), jax.jit(program.inverse)
+        prior, prior_det = forward(noise)
+        opened, open_det = forward(noise, level(1.0))
         for name in latents_of(graph, prior):
             np.testing.assert_allclose(opened[name], prior[name], rtol=1e-9, atol=1e-9)
         assert float(open_det) == pytest.approx(float(prior_det), rel=1e-9, abs=1e-9)
-        shut, _ = program.forward(noise, {k: jnp.zeros(s) for k, s in program.noise_shapes.items()})
+        shut, _ = forward(noise, level(0.0))
         for key, u in noise.items():  # where the support is the real line the identity is plain to see
             variable = graph.variable(key) if "[" not in key else None
             nodes = graph.defining(key) if variable else ()
             if len(nodes) == 1 and getattr(nodes[0].support, "lower", 0) is None and nodes[0].support.upper is None:
                 np.testing.assert_allclose(np.ravel(shut[key]), np.ravel(u), rtol=1e-12, atol=1e-12)
-        half = {k: jnp.full(s, 0.35) for k, s in program.noise_shapes.items()}
-        values, log_det = program.forward(noise, half)
-        back, back_det = program.inverse(latents_of(graph, values), half)
+        values, log_det = forward(noise, level(0.35))
+        back, back_det = inverse(latents_of(graph, values), level(0.35))
         for key, u in noise.items():
             np.testing.assert_allclose(back[key], u, rtol=1e-6, atol=1e-7, err_msg=key)
         assert float(back_det) == pytest.approx(-float(log_det), rel=1e-7, abs=1e-6)
@@ -142,8 +160,9 @@ def test_law_4_no_pass_changes_the_joint(g: Generated):
         checked = checked_of(g)
         graph = build(checked)
         whole = whole_graph(g)
-        values = latents_of(whole, program_of(whole, g).forward(noise_of(program_of(whole, g), 3))[0])
+        first = program_of(whole, g)
+        values = latents_of(whole, jax.jit(first.forward)(noise_of(first, 3))[0])
         exact = Oracle(checked, g.sizes, {k: np.asarray(v) for k, v in g.data.items()}).log_joint(values)
         for rewrite in PASSES:
             graph = rewrite(graph)
-            assert float(program_of(graph, g).log_density(values)) == pytest.approx(exact, rel=1e-8, abs=1e-7), rewrite
+            assert float(jax.jit(program_of(graph, g).log_density)(values)) == pytest.approx(exact, rel=1e-8, abs=1e-7), rewrite
