@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from emfppl.compiler.dependences import Rounds, carried_axes, may_meet, shared_loops
 from emfppl.compiler.expression_text import target_text, text
-from emfppl.compiler.expressions import At, Expr, Let, LoopVar, Ref, Whole, children
+from emfppl.compiler.expressions import At, Expr, LoopVar, Ref, Whole, walk
 from emfppl.compiler.graph import (
     ComputedNode,
     Dist,
@@ -76,23 +76,12 @@ def _node(graph: Graph, node: Node) -> Iterator[str]:
 def _labels_used(node: Node) -> set[str]:
     """The labels of the domain that the node's expressions and its target refer to."""
     found = set() if isinstance(node, FactorNode) else {i.loop for i in node.target.indices if isinstance(i, At) and i.loop}
-    for expr in node_exprs(node):
-        found |= _labels(expr, frozenset())
+    for e in (e for root in node_exprs(node) for e in walk(root)):
+        if isinstance(e, LoopVar):
+            found.add(e.label)
+        elif isinstance(e, Ref):
+            found |= {i.loop for i in e.indices if isinstance(i, At) and i.loop is not None}
     return found
-
-
-def _labels(expr: Expr, local: frozenset[str]) -> set[str]:
-    """The labels of loops in an expression."""
-    if isinstance(expr, Let):
-        found: set[str] = set()
-        for name, value in expr.bindings:
-            found |= _labels(value, local)
-            local |= {name}
-        return found | _labels(expr.body, local)
-    own = {expr.label} if isinstance(expr, LoopVar) else set()
-    if isinstance(expr, Ref):
-        own |= {i.loop for i in expr.indices if isinstance(i, At) and i.loop is not None}
-    return own.union(*(_labels(e, local) for e in children(expr)))
 
 
 def _target(variable: Variable, node: RandomNode | ComputedNode) -> Iterator[str]:
