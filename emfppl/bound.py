@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,6 +14,7 @@ from emfppl.compiler.ast_to_checked.context import listed
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.bind import Binding
 from emfppl.runtime.graph_to_model import numpyro_model
+from emfppl.runtime.inside import inside
 from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
 
@@ -52,8 +53,9 @@ class Bound:
     # ------------------------------------------------------------ the bijection and the density
 
     def log_joint(self, values: Values) -> float:
-        """log p(data, values), `values` holding every latent."""
-        return float(self._compiled("log_density")(self._latents(values)))
+        """log p(data, values), `values` holding every latent; −inf outside of their supports."""
+        latents = self._latents(values)
+        return -np.inf if self._outside(latents) else float(self._compiled("log_density")(latents))
 
     def from_noise(self, noise: Values) -> dict[str, np.ndarray]:
         """Latent and computed variables from standard normal noise: they are distributed as the prior."""
@@ -61,8 +63,18 @@ class Bound:
         return _numpy(self._compiled("forward")(given)[0])
 
     def to_noise(self, values: Values) -> dict[str, np.ndarray]:
-        """The noise that `from_noise` takes to `values`."""
-        return _numpy(self._compiled("inverse")(self._latents(values))[0])
+        """The noise that `from_noise` takes to `values`; `EmfError` outside of their supports."""
+        latents = self._latents(values)
+        outside = self._outside(latents)
+        if outside:
+            raise arguments.wrong(f"The values of {listed(f'`{n}`' for n in outside)} are outside of their support.")
+        return _numpy(self._compiled("inverse")(latents)[0])
+
+    def _outside(self, latents: Values) -> list[str]:
+        """The latents that are not in their supports."""
+        found = self._compiled("inside")(latents)
+        names = self.program.noise_variables
+        return list(dict.fromkeys(names[key] for key, fine in found.items() if not np.all(fine)))
 
     def _latents(self, values: Values) -> dict[str, np.ndarray]:
         """The latents among `values`; computed variables, as `from_noise` gives them, are left out."""
@@ -81,7 +93,8 @@ class Bound:
 
     def _jitted(self, name: str) -> Callable:
         if name not in self._functions:
-            self._functions[name] = jax.jit(getattr(self.program, name))
+            whole = partial(inside, self.program) if name == "inside" else getattr(self.program, name)
+            self._functions[name] = jax.jit(whole)
         return self._functions[name]
 
     # ------------------------------------------------------------ draws and the posterior

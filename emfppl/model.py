@@ -166,11 +166,9 @@ def fit(
     distributions: Iterable[Distribution] = (),
 ) -> Posterior:
     """``load(path_or_model).fit(data, …)`` in one call; see `Model.fit`."""
-    if isinstance(path_or_model, Model):
-        model = path_or_model
-    else:
-        model = load(path_or_model, distributions=distributions)
-    return model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision)
+    if not isinstance(path_or_model, Model):
+        path_or_model = load(path_or_model, distributions=distributions)
+    return path_or_model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision)
 
 
 def _table(distributions: Iterable[Distribution]) -> Table:

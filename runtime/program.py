@@ -11,7 +11,7 @@ Where values are known (`inverse`, `log_density`) nothing random has to be carri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -205,6 +205,12 @@ class Program:
         state = self.state({**self.fixed(data), **self._latents(values)})
         state = run(self._known_latent_items, self.layout, state, self._noise_inputs({}, gates), unmake)
         return {key: noise[key] for key in self.noise_shapes}, _total(state.terms)
+
+    def at_values(self, values: Values, look: Callable[[Site, Any], Any]) -> Mapping[str, Any]:
+        """What `look` says of every latent node and its value, over the node's domain, by key."""
+        taken = self._taking(values)
+        state = self.state({**self.fixed(), **self._latents(values)})
+        return run(self._known_latent_items, self.layout, state, {}, lambda s: (None, look(s, taken(s)))).terms
 
     def log_density(self, values: Values, data: Any = None) -> Any:
         """log p(values, data): all latents of the guide, all observed data, all factors. Missing entries count nothing."""

@@ -126,6 +126,9 @@ def open_posterior(path: str | Path, *, distributions: Iterable[Distribution] = 
 
     `distributions`: those that the program was loaded with. Raises `EmfError` E1201, E1202, E1207, E1208.
     """
+    if not isinstance(path, str | Path):
+        message = f"A saved fit is opened by the name of its file; {path!r} is none."
+        raise EmfError([Diagnostic("E1302", message, hint='write emfppl.open("fit.emfit")')])
     path = Path(path).expanduser()
     parts = _parts(path)
     try:

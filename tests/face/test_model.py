@@ -141,6 +141,32 @@ def test_values_and_noise_are_checked():
     fails("E1302", bound.from_noise, {})
 
 
+BOUNDS = """
+dim k = 3
+cap ~ HalfNormal(1)
+x[0]: real(0, cap) ~ Normal(0, 1)
+for i in k[1:] {
+  x[i]: real(x[i-1], cap) ~ Normal(0, 1)
+}
+w[k] ~ Dirichlet(1)
+m[k]: ordered ~ Normal(0, 1)
+factor -cap - sum(x * w * m)
+"""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"cap": -1.0}, {"cap": 0.55}, {"x": [0.4, 0.3, 0.6]}, {"w": [0.5, 0.6, -0.1]}, {"m": [1, 0, 2]}, {"x": np.nan}],
+    ids=lambda w: next(iter(w)),
+)
+def test_outside_of_a_support_there_is_no_density(wrong):
+    bound = emf.load(BOUNDS).bind()
+    good = {"cap": 1.0, "x": [0.2, 0.4, 0.6], "w": [0.2, 0.3, 0.5], "m": [-1, 0, 1]}
+    assert np.isfinite(bound.log_joint(good)) and bound.to_noise(good)
+    assert bound.log_joint({**good, **wrong}) == -np.inf
+    assert "outside" in fails("E1302", bound.to_noise, {**good, **wrong})
+
+
 def test_prior_draws_have_the_prior_moments():
     draws = emf.load(MEAN).sample_prior(4000, sizes={"obs": 2}, seed=1)
     assert draws["mu"].std() == pytest.approx(1, rel=0.05)
