@@ -56,7 +56,7 @@ def _round(s: _State, evaluate: Evaluate) -> _State:
     bracketed = jnp.isfinite(low) & jnp.isfinite(high)
     newton = s.y - residual / slope
     slow = bracketed & (jnp.abs(residual) > 0.5 * jnp.abs(s.residual))
-    leap = ~bracketed & ~(jnp.abs(newton - s.y) < 8.0 * s.stride)
+    leap = ~bracketed & ~(jnp.abs(newton - s.y) < 8.0 * s.stride + 2.0 * jnp.abs(s.y))
     trusted = (newton >= low) & (newton <= high) & ~slow & ~leap
     out = jnp.where(residual < 0, s.y + s.stride, s.y - s.stride)
     middle = 0.5 * jnp.where(bracketed, low, 0.0) + 0.5 * jnp.where(bracketed, high, 0.0)

@@ -31,6 +31,6 @@ def draw(node: NodeMap, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> j
 
 
 def _no_sampler(name: str) -> EmfError:
-    message = f"`{name}` can't be drawn from here: it has no sampler of such values."
-    hint = "give it a proper prior" if name == "Flat" else "draw it with the same arguments for every element"
-    return EmfError([Diagnostic("E1108", message, hint=hint)])
+    message = f"`{name}` has no draws here: its density over these values is not that of a probability."
+    hint = "give it a proper prior" if name == "Flat" else "give all elements of the vector the same arguments"
+    return EmfError([Diagnostic("E1191", message, hint=hint)])
