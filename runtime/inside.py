@@ -14,7 +14,7 @@ from emfppl.runtime.execute import Site
 from emfppl.runtime.program import Program
 
 
-def inside(program: Program, values: Mapping[str, Any]) -> dict[str, jax.Array]:
+def inside(program: Program, values: Mapping[str, Any]) -> Mapping[str, jax.Array]:
     """For every node of a latent, by key, whether its draws are in their support: over its domain."""
 
     def look(site: Site, value: Any) -> jax.Array:

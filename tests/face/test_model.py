@@ -167,6 +167,30 @@ def test_outside_of_a_support_there_is_no_density(wrong):
     assert "outside" in fails("E1302", bound.to_noise, {**good, **wrong})
 
 
+STRUCTURES = """
+dim k = 12
+w[k] ~ Dirichlet(0.5)
+L[k, k'] ~ LKJCholesky(1)
+m[k]: ordered ~ Normal(0, 1)
+p[k]: positive_ordered ~ Normal(0, 1)
+z[k]: sum_to_zero ~ Normal(0, 1)
+s ~ HalfCauchy(1)
+u: real(0, s) ~ Normal(0, 10)
+factor sum(w) + sum(L) + sum(m) + sum(p) + sum(z) + u
+"""
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_our_own_draws_are_inside_of_their_supports(precision):
+    bound = emf.load(STRUCTURES).bind(precision=precision)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        noise = {k: 1.5 * rng.normal(size=s) for k, s in bound.noise_shapes.items()}
+        values = bound.from_noise(noise)
+        assert np.isfinite(bound.log_joint(values))
+        assert bound.to_noise(values).keys() == noise.keys()
+
+
 def test_prior_draws_have_the_prior_moments():
     draws = emf.load(MEAN).sample_prior(4000, sizes={"obs": 2}, seed=1)
     assert draws["mu"].std() == pytest.approx(1, rel=0.05)
