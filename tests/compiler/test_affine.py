@@ -30,10 +30,12 @@ def test_table(expected, written):
     assert degree(value_of(HEAD + FUNCTION + f"z = {written}\n", "z"), OWN) == expected
 
 
-def test_a_position_that_depends_on_what_is_carried_is_not_affine():
+def test_a_choice_that_depends_on_what_is_carried_is_not_affine():
     value = value_of(HEAD + "data i[a]: index(a)\nz[a] = w[i]\n", "z")
     assert degree(value, {"i": AFFINE}) == OTHER
     assert degree(value, {"w": AFFINE}) == AFFINE
+    choice = value_of(HEAD + "data flag: bool\nz = if(flag, 1, 2)\n", "z")
+    assert degree(choice, {"flag": AFFINE}) == OTHER
 
 
 class Names:

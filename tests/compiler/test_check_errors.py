@@ -15,6 +15,7 @@ from strategies import programs
 from emfppl.compiler import ast_to_checked
 from emfppl.compiler.ast_to_checked import check
 from emfppl.compiler.distributions import STANDARD, Distribution, Parameter
+from emfppl.compiler.pipeline import check_text
 from emfppl.grammar.codes import CODES
 from emfppl.grammar.source import SourceText
 from emfppl.grammar.text_to_ast import parse
@@ -125,3 +126,13 @@ def test_only_diagnostics_escape(text, seed):
 def test_generated_programs_are_accepted(generated):
     found = diagnose(generated.text)[1]
     assert [d for d in found if d.is_error] == []
+
+
+def test_nothing_nests_too_deeply_to_be_told():
+    """Expressions at the limits of the parser, and functions that write them out in one another."""
+    long = " + ".join(["1"] * 90)
+    chain = "".join(f"def f{i + 1}(x: real): real {{ return f{i}(x) + {long} }}\n" for i in range(40))
+    first = "def f0(x: real): real { return x }\n"
+    assert codes(f"x = {long}\ny = {'exp(' * 45}x{')' * 45}\n") == []
+    assert {d.code for d in check_text(SourceText(f"{first}{chain}y = f3(1)\n"))} == {"E0110"}
+    assert [d.code for d in check_text(SourceText(f"{first}{chain[: chain.index('def f19(')]}y = f18(1)\n"))] == ["E0110"]

@@ -178,6 +178,7 @@ TABLE = {
     "a product with what is outside": ("phi ~ Normal(0, 1)\nfor t in d[1:] {\n  x[t] ~ StudentT(4, phi * x[t-1] / w[t], exp(phi))\n"
         "  z[t] ~ Normal(0, 1)\n}\n", "1~ -"),
     "the scale": ("for t in d[1:] {\n  x[t] ~ Normal(x[t-1], exp(x[t-1]))\n  z[t] ~ Normal(0, 1)\n}\n", "1 -"),
+    "the scale, without a function": ("for t in d[1:] {\n  x[t] ~ Normal(w[t], 2 + x[t-1])\n  z[t] ~ Normal(0, 1)\n}\n", "1 -"),
     "positive": ("for t in d[1:] {\n  x[t] ~ Normal(0, 1)\n  z[t]: positive ~ Normal(z[t-1], 1)\n}\n", "- 1"),
     "not location and scale": ("for t in d[1:] {\n  x[t] ~ LogNormal(x[t-1], 1)\n  z[t] ~ Normal(0, 1)\n}\n", "1 -"),
     "a condition": ("for t in d[1:] {\n  x[t] ~ Normal(if(w[t] > 0, x[t-1], -x[t-1]), 1)\n"
@@ -252,6 +253,35 @@ def test_order_is_kept_where_nothing_needs_another():
     assert [n.target.name for n in fission(nodes_of(text))] == ["a", "b", "c", "q", "r"]
     data_first = "dim d\ndata y[d]: real\nfor t in d {\n  a[t] = y[t]\n  y[t] ~ Normal(0, 1)\n  b[t] = y[t]\n}\n"
     assert [n.target.name for n in fission(nodes_of(data_first))] == ["a", "y", "b"]
+
+
+TWO_INSIDE = """\
+dim d
+dim e
+a[0, e] = 1
+b[0, e] = 1
+for i in d[1:] {
+  for j in e {
+    a[i, j] = b[i-1, j]
+  }
+  b[i, -1] = 1
+  for j in e[:-1] {
+    b[i, j] = a[i, j+1]
+  }
+}
+"""
+
+
+def test_loops_of_one_name_side_by_side_are_two():
+    graph = graph_of(TWO_INSIDE)
+    same_meaning(graph, fission(graph.nodes), {"d": 4, "e": 4})
+    assert [[a.carried for a in n.domain] for n in fission(graph.nodes)[2:]] == [[False], [True, False], [True, False]]
+
+
+def test_a_table_filled_from_two_sides_is_affine_in_its_inner_scan_only():
+    text = "dim d\ndim e\ng[0, e] = 1\ng[d[1:], 0] = 1\nfor i in d[1:] {\n  for j in e[1:] {\n"
+    text += "    g[i, j] = g[i-1, j] + g[i, j-1]\n  }\n}\n"
+    assert [(a.block, a.affine) for a in fission(nodes_of(text))[-1].domain] == [(1, False), (2, True)]
 
 
 def test_classes_of_blocks():
