@@ -35,7 +35,11 @@ def check_text(source: SourceText, table: Table = STANDARD) -> tuple[Diagnostic,
 @lru_cache(maxsize=64)
 def compile_text(source: SourceText, table: Table = STANDARD) -> Graph:
     """The graph after all passes; `EmfError` with all errors if there is any."""
-    return optimised(build(checked_program(source, table)))
+    checked = checked_program(source, table)
+    try:
+        return optimised(build(checked))
+    except RecursionError:
+        raise EmfError([_too_deep(source)]) from None
 
 
 def optimised(graph: Graph) -> Graph:
@@ -58,10 +62,18 @@ def checked_program(source: SourceText, table: Table = STANDARD) -> CheckedProgr
 @lru_cache(maxsize=64)
 def _checked(source: SourceText, table: Table) -> tuple[CheckedProgram | None, tuple[Diagnostic, ...]]:
     program, problems = parse(source)
-    checked, found = check(program, source, table)
+    try:
+        checked, found = check(program, source, table)
+    except RecursionError:
+        checked, found = None, (_too_deep(source),)
     everything = told(program, source, problems, found)
     failed = any(d.is_error for d in problems)
     return (None if failed else checked), not_silenced(source, everything)
+
+
+def _too_deep(source: SourceText) -> Diagnostic:
+    message = "Its expressions, with functions written out, are nested too deeply for this program to be checked."
+    return Diagnostic("E0110", message, None, "give parts of them names of their own: part = …", source)
 
 
 def stage_text(source: SourceText, stage: str, table: Table = STANDARD) -> str:

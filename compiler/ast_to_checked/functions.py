@@ -13,6 +13,7 @@ from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
 
 CHEAP = (Const, Ref, LoopVar, SizeOf)
+DEEPEST = 20  # calls within calls
 
 
 def check_function(c: Context, name: str, calls: tuple[str, ...] = ()) -> FunctionInfo:
@@ -163,6 +164,9 @@ def inline(c: Context, node: ast.Call, env: Env) -> Expr | None:
             node.func_span,
             "functions are not recursive; use a for loop",
         )
+    if len(env.calls) >= DEEPEST:
+        message = f"Calls of functions nest more than {DEEPEST} deep here."
+        return c.error("E0110", message, node.func_span, "write some of the functions out where they are called")
     info = check_function(c, name, env.calls)
     if info.broken:
         for arg in node.args:
