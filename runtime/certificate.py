@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 USABLE_KHAT, BAD_KHAT = 0.7, 1.0
-GOOD_GAP, USABLE_GAP, BAD_GAP = 0.1, 0.5, 2.0  # nats between ELBO and evidence
+GOOD_GAP, USABLE_GAP, BAD_GAP = 0.04, 0.5, 2.0  # nats between ELBO and evidence
 GOOD_ESS, BAD_ESS = 0.2, 0.01
 CLOSE_ESS, CLOSE_GAP = 0.9, 0.05
 

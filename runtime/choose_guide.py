@@ -7,8 +7,8 @@ among its parents.
    started from the curvature at the mode, in float64. Regressions on raw scales need no less.
 2. Any other program with D ≤ 200 gets the gated structured layer over a full-rank backbone.
 3. A flat program with more latents gets `low_rank`, any other `gated`: the structured layer over an elementwise backbone.
-4. Where rung 1 or 2 leaves a gap that the certificate can see and D ≤ 64, an autoregressive flow is put under the
-   guide, starting as the identity, and kept if it raises the ELBO by more than the noise.
+4. Where 1 or 2 leaves a gap that the certificate can see, an autoregressive flow is put under the guide, starting as
+   the identity, and kept if it raises the ELBO by more than the noise.
 
 A `guide` block of the program takes the place of the rule; a name given to `fit` takes the place of both.
 """
@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emfppl.compiler.expressions import Expr, Ref, walk
-from emfppl.compiler.graph import ComputedNode, FactorNode, GateSpec, Graph, Node, RandomNode, Role, node_exprs
+from emfppl.compiler.graph import REAL_LINE, ComputedNode, FactorNode, GateSpec, Graph, Node, RandomNode, Role, node_exprs
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.gates import Gates, specs_from
-from emfppl.runtime.guide import Guide
+from emfppl.runtime.guide import Guide, latent_nodes
 from emfppl.runtime.guides.backbone import Affine, Backbone
 from emfppl.runtime.guides.elementwise import Elementwise
 from emfppl.runtime.guides.full_rank import FullRank
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 FULL_RANK_UP_TO = 200  # latents
-FLOW_UP_TO = 64
+SEEN = 32  # of the latents a flow looks at that many, the scales first
 RANK = 10
 NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "iaf")
 
@@ -107,7 +107,7 @@ def _of_rule(program: Program) -> Recipe:
 def next_rung(program: Program, name: str, recipe: Recipe) -> Recipe | None:
     """What ``guide="auto"`` tries when `recipe` leaves a gap: a flow under it, where that is cheap."""
     chosen = name != "auto" or program.graph.guide.backbone is not None
-    if chosen or recipe.flow or not 2 <= dimension(program) <= FLOW_UP_TO:
+    if chosen or recipe.flow or not 1 <= dimension(program) <= FULL_RANK_UP_TO:
         return None
     return replace(recipe, flow=FLOW)
 
@@ -146,6 +146,20 @@ def references(expr: Expr) -> Iterator[Ref]:
     return (part for part in walk(expr) if isinstance(part, Ref))
 
 
+def order_of(program: Program) -> tuple[int, ...]:
+    """The coordinates of the noise in the order in which a flow takes them: scales and other bounded latents without
+    latent parents first, then the others without, then the rest."""
+    unknown = {v.name for v in program.graph.of_role(Role.LATENT)}
+    places: list[list[int]] = [[], [], []]
+    start = 0
+    for key, node in latent_nodes(program):
+        size = int(np.prod(program.noise_shapes[key], dtype=int))
+        place = 2 if _refers(node, unknown) else int(node.support == REAL_LINE)
+        places[place] += range(start, start + size)
+        start += size
+    return tuple(i for place in places for i in place)
+
+
 # ---------------------------------------------------------------- building
 
 
@@ -156,7 +170,7 @@ def build_guide(program: Program, recipe: Recipe) -> Guide:
 
 def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec]) -> Guide:
     dim = dimension(program)
-    flow = Iaf(dim, *recipe.flow) if recipe.flow and dim else None
+    flow = Iaf(dim, *recipe.flow, order_of(program), min(dim, SEEN)) if recipe.flow and dim else None
     gates = Gates(program.noise_shapes, program.noise_variables, specs, recipe.shut, program.plain)
     return Guide(program, Backbone(_affine(recipe, dim), flow), gates, recipe.name)
 

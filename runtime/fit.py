@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 DOUBLE_UP_TO = 100_000  # numbers a draw: beyond, single precision is the default
+ROUNDS, ROUNDS_BELOW = 5, 3  # of a guide, and of one that a flow may be put under
 WEIGHTS_MEMORY = 4_000_000  # numbers of the draws that are weighed at once
 
 Tree = Any
@@ -117,20 +118,20 @@ def _warnings(rung: _Rung) -> tuple[str, ...]:
 def _fit(task: _Task, name: str, recipe: Recipe) -> _Rung | None:
     """The best rung; None if nothing finite was found."""
     with in_precision(task.precision):
-        rung = _first_rung(task, replace(recipe, flow=None))
-        if rung is None or rung.search.interrupted:
-            return rung
         following = recipe if recipe.flow else next_rung(task.program, name, recipe)
-        if following is None or not (recipe.flow or rung.certificate.worth_climbing):
+        rung = _first_rung(task, replace(recipe, flow=None), ROUNDS if following is None else ROUNDS_BELOW)
+        if rung is None or rung.search.interrupted or following is None:
+            return rung
+        if not (recipe.flow or rung.certificate.worth_climbing or not rung.search.converged):
             return rung
         return _with_flow(task, following, rung, forced=recipe.flow is not None)
 
 
-def _first_rung(task: _Task, recipe: Recipe) -> _Rung | None:
-    """An affine backbone, from the mode and from the prior's centre."""
+def _first_rung(task: _Task, recipe: Recipe, rounds: int) -> _Rung | None:
+    """An affine backbone, from the mode and from the prior's centre, in so many rounds."""
     guide = build_guide(task.program, recipe)
     starts, at_mode = _starts(task, guide, recipe)
-    plan = make_plan(task.elements, len(starts), 400 if at_mode else 1000)
+    plan = make_plan(task, guide.dim, len(starts), 400 if at_mode else 1000, rounds)
     rung = _search(task, guide, plan, starts)
     if rung.lost:
         source = Starts(guide, task.seed, task.elements)
@@ -161,50 +162,50 @@ def _with_flow(task: _Task, recipe: Recipe, below: _Rung, forced: bool) -> _Rung
     guide = build_guide(task.program, recipe)
     if guide.backbone.flow is None:
         return below
-    starts = []
-    for seed in (task.seed, task.seed + 1)[: _count_of_starts(task)]:
-        flow = guide.backbone.flow.init(np.random.default_rng(seed))
-        backbone = {**below.params["backbone"], "flow": flow}
-        units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
-        starts.append(Start({**below.params, "backbone": backbone}, units))
-    plan = replace(make_plan(task.elements, len(starts), 500), rates=(0.01, 0.003))
-    above = _search(task, guide, plan, starts)
+    backbone = {**below.params["backbone"], "flow": guide.backbone.flow.init(np.random.default_rng(task.seed))}
+    units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
+    plan = replace(make_plan(task, guide.dim, 1, 500, ROUNDS), rates=(0.01, 0.003), shrink=1.0)
+    above = _search(task, guide, plan, [Start({**below.params, "backbone": backbone}, units)], below.search.spread)
     error = np.hypot(above.certificate.elbo_se, below.certificate.elbo_se)
-    better = above.certificate.elbo - below.certificate.elbo > max(0.02, 2 * error)
+    least = max(0.02, 2 * error) if below.search.converged else 0.0
     above.search.steps += below.search.steps
-    return above if forced or better else below
+    return above if forced or above.certificate.elbo - below.certificate.elbo > least else below
 
 
-def make_plan(elements: int, starts: int, first_round: int) -> Plan:
-    """How much work: the more numbers a draw works on, the fewer draws a step."""
+def make_plan(task: _Task, dim: int, starts: int, first_round: int, rounds: int) -> Plan:
+    """How much work: the more numbers a draw works on, the fewer draws a step; the more latents, the larger the gain that
+    no longer counts."""
+    elements = task.elements
     draws = 16 if elements <= 2_000 else 8 if elements <= 20_000 else 4 if elements <= 200_000 else 2
     lanes = 2 * starts
     return Plan(
         draws,
         first_round=first_round,
-        evaluation=1000 if elements <= 20_000 else 200,
+        rounds=rounds,
+        tolerance=max(0.02, 0.0005 * dim),
+        evaluation=4000 if elements <= 2_000 else 1000 if elements <= 20_000 else 200,
         batch=int(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 250)),
         chunk=int(np.clip(20_000_000 / (elements * draws * lanes + 1), 5, 200)),
     )
 
 
-def _search(task: _Task, guide: Guide, plan: Plan, starts: list[Start]) -> _Rung:
-    """The fitted guide, with a certificate on draws that the search has not seen."""
+def _search(task: _Task, guide: Guide, plan: Plan, starts: list[Start], spread: float = 0.0) -> _Rung:
+    """The fitted guide, with a certificate on draws that the search has not seen. `spread`: between starts, before this."""
     rounds = Rounds(guide, plan, task.seed, task.progress.report(guide.name))
     if guide.num_params(starts[0].params):
         search = rounds.run([s.params for s in starts], [s.units for s in starts])
     else:
         search = Search([starts[0].params], rounds.score([starts[0].params]), converged=True)
     task.progress.say("weighing draws")
-    return _Rung(guide, search, _certificate(task, rounds, search))
+    return _Rung(guide, search, _certificate(task, rounds, search, max(spread, search.spread)))
 
 
-def _certificate(task: _Task, rounds: Rounds, search: Search) -> Certificate:
+def _certificate(task: _Task, rounds: Rounds, search: Search, spread: float) -> Certificate:
     """A second Ctrl-C leaves it empty."""
     count = int(np.clip(20_000_000 / max(task.elements, 1), 2_000, 50_000))
     try:
         weights = rounds.log_weights(search.params[search.best], count)
     except KeyboardInterrupt:
         search.interrupted, weights = True, np.full(1, np.nan)
-    facts = {"spread": search.spread, "converged": search.converged, "interrupted": search.interrupted}
+    facts = {"spread": spread, "converged": search.converged, "interrupted": search.interrupted}
     return certify(weights, **facts)

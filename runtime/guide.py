@@ -132,8 +132,6 @@ class Guide:
         fixed u has mean zero and is left out, so that the gradient has no noise where the guide is exact. Gates keep
         their whole gradient.
         """
-        if not self.backbone.sticks:
-            return self.log_weight(params, eps, data)
         held = jax.lax.stop_gradient(params["backbone"])
         u, log_det = self.backbone.forward_and_log_det(params["backbone"], eps)
         score = jax.lax.stop_gradient(self.backbone.score(held, eps))

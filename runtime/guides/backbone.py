@@ -95,11 +95,6 @@ class Backbone:
     def name(self) -> str:
         return self.flow.name if self.flow else self.affine.name
 
-    @property
-    def sticks(self) -> bool:
-        """Whether gradients may stick the landing: the score of u has a cheap closed form."""
-        return self.flow is None
-
     def init(self, frame: Frame, rng: np.random.Generator) -> Params:
         """Parameters of the affine map nearest to the frame, any flow being the identity."""
         flow = {"flow": self.flow.init(rng)} if self.flow else {}
@@ -130,8 +125,9 @@ class Backbone:
         return u, total
 
     def score(self, params: Params, eps: jax.Array) -> jax.Array:
-        """The gradient of log q(u) in u at u = forward(eps); only where `sticks`."""
-        score = self.affine.score(params["affine"], eps)
+        """The gradient of log q(u) in u at u = forward(eps)."""
+        score = self.flow.score(params["flow"], eps) if self.flow else -eps
+        score = self.affine.score(params["affine"], -score)
         return self.affine.outer.score(params["frame"], -score) if "frame" in params else score
 
     def framed(self, params: Params) -> Params:

@@ -38,6 +38,7 @@ class Plan:
     batch: int = 256
     chunk: int = 100
     tolerance: float = 0.02
+    shrink: float = 0.5
 
 
 class Score(NamedTuple):
@@ -110,26 +111,28 @@ class Rounds:
     def _objective(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
         return self.guide.sticking_log_weight(self._joined(params, fixed), eps, data)
 
-    def _log_weights(self, params: Tree, eps: jax.Array, data: Any) -> jax.Array:
+    def _log_weights(self, params: Tree, key: jax.Array, data: Any) -> jax.Array:
+        eps = jax.random.normal(key, (self.plan.evaluation, self.guide.dim))
         return jax.lax.map(lambda e: self.guide.log_weight(params, e, data), eps, batch_size=self.plan.batch)
 
     def score(self, params: list[Tree]) -> list[Score]:
         """Scores on the common noise of at most as many sets of parameters as there are lanes."""
-        half = jax.random.normal(jax.random.fold_in(self.key, 0), (self.plan.evaluation // 2, self.guide.dim))
-        eps = jnp.concatenate([half, -half])
         repeated = [params[i % len(params)] for i in range(self.lanes)]
-        return [Score(row) for row in self._weighed(repeated, [eps] * self.lanes)[: len(params)]]
+        return [Score(row) for row in self._weighed(repeated, [self._key(0)] * self.lanes)[: len(params)]]
 
     def log_weights(self, params: Tree, count: int) -> np.ndarray:
         """log p − log q of at least `count` new independent draws: (N,)."""
-        shape = (self.lanes, self.plan.evaluation, self.guide.dim)
-        calls = -(-count // (shape[0] * shape[1]))
-        keys = jax.random.split(jax.random.fold_in(self.key, 1), calls)
-        found = [self._weighed([params] * self.lanes, jax.random.normal(key, shape)) for key in keys]
+        calls = -(-count // (self.lanes * self.plan.evaluation))
+        numbers = np.arange(1, calls * self.lanes + 1).reshape(calls, self.lanes)
+        found = [self._weighed([params] * self.lanes, [self._key(-n) for n in row]) for row in numbers]
         return np.concatenate([np.ravel(f) for f in found])
 
-    def _weighed(self, params: list[Tree], eps: Any) -> np.ndarray:
-        return np.asarray(self._weigh(_stacked(params), jnp.stack(list(eps)), self.guide.program.data), np.float64)
+    def _weighed(self, params: list[Tree], keys: list[jax.Array]) -> np.ndarray:
+        return np.asarray(self._weigh(_stacked(params), jnp.stack(keys), self.guide.program.data), np.float64)
+
+    def _key(self, stream: int) -> jax.Array:
+        """A key of its own for every use: 0 the common noise, negative the certificate, positive the rounds."""
+        return jax.random.fold_in(self.key, stream % 2**32)
 
     # ------------------------------------------------------------ the search
 
@@ -151,7 +154,7 @@ class Rounds:
         split = [self._split(p, u) for p, u in zip(search.params, self.units, strict=True)]
         count = len(self.plan.rates)
         params, fixed = (_stacked([part for part in parts for _ in range(count)]) for parts in zip(*split, strict=True))
-        rates = np.tile(np.asarray(self.plan.rates) / 2**number, len(search.params))
+        rates = np.tile(np.asarray(self.plan.rates) * self.plan.shrink**number, len(search.params))
         lanes = begin(params)
         before = search.scores[search.best]
         try:
@@ -162,7 +165,7 @@ class Rounds:
         return self._over(search, number)
 
     def _climb(self, lanes: Lanes, rates: jax.Array, fixed: Tree, steps: int, number: int, search: Search) -> Lanes:
-        key = jax.random.fold_in(self.key, number + 2)
+        key = self._key(number + 1)
         self.last = lanes
         for first in range(0, steps, self.plan.chunk):
             last = min(first + self.plan.chunk, steps)

@@ -19,7 +19,7 @@ from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.optimise.mode import Mode, find_mode
 from emfppl.runtime.precision import precision
 
-MODE_STARTS = 4
+MODE_STARTS = 4  # fewer where the Hessians of all starts would be larger than those of 4 starts in 25 dimensions
 PROBES = 64
 MODE_MEMORY = 100_000_000  # numbers that the Hessians of all starts may hold at once
 
@@ -65,9 +65,9 @@ class Starts:
 
     def find_mode(self) -> Mode | None:
         """The mode; None if there is none, or the Hessian is too large."""
-        count = MODE_STARTS if MODE_STARTS * self.dim * self.elements <= MODE_MEMORY else 1
-        if not 0 < self.dim * self.elements * count <= MODE_MEMORY:
+        if not 0 < self.dim * self.elements <= MODE_MEMORY:
             return None
+        count = MODE_STARTS if self.dim <= 25 and self.dim * self.elements <= MODE_MEMORY / MODE_STARTS else 1
         with precision("float64"):
             data = self.guide.program.data
             found = find_mode(self.log_density, self.points(count), data)
@@ -89,10 +89,9 @@ class Starts:
 
     def at_mode(self, mode: Mode) -> Start:
         """The normal approximation at the mode."""
-        frame, dim = mode.frame(), self.guide.dim
+        dim = self.guide.dim
         own = mode.point[dim:]
-        if own.size:
-            frame = _conditional(mode, dim)
+        frame = _conditional(mode, dim) if own.size else mode.frame()
         curvature = np.abs(np.diagonal(mode.hessian)[dim:])
         units = np.clip(1 / np.sqrt(np.maximum(curvature, 1e-12)), 1e-6, 1e6)
         return self._start(frame, own, units)
@@ -126,4 +125,6 @@ class Starts:
 
 def _conditional(mode: Mode, dim: int) -> Frame:
     """The normal approximation of the noise alone, given the `param` variables at the mode."""
+    if not dim:
+        return Frame(np.zeros(0), np.zeros((0, 0)))
     return Mode(mode.point[:dim], mode.value, mode.hessian[:dim, :dim], mode.settled).frame()
