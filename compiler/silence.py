@@ -20,7 +20,7 @@ def not_silenced(source: SourceText, found: Iterable[Diagnostic]) -> tuple[Diagn
         for mark in MARK.findall(line)
         for code in WARNING.findall(mark)
     }
-    return tuple(d for d in found if d.is_error or not any((row, d.code) in silenced for row in _rows(source, d)))
+    return tuple(d for d in found if not any((row, d.code) in silenced for row in _rows(source, d)))
 
 
 def _rows(source: SourceText, one: Diagnostic) -> range:
