@@ -226,7 +226,7 @@ def place_of(target: g.Target, scope: Scope, shape: Sequence[int]) -> tuple[int 
             case At(None, _, offset):
                 out.append(offset.evaluate(scope.sizes))
             case At(loop, scale, offset):
-                out.append(affine_slice(scale, offset.evaluate(scope.sizes), *scope.loops[loop], size))
+                out.append(affine_slice(scale, offset.evaluate(scope.sizes), *scope.loops[str(loop)], size))
     return tuple(out)
 
 

@@ -11,7 +11,7 @@ Where values are known (`inverse`, `log_density`) nothing random has to be carri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -93,7 +93,7 @@ class Program:
             return name in self.data
         return name in self.selection.guided | self.selection.followed
 
-    def _with_known(self, items: list[Item], *roles: Role) -> list[Item]:
+    def _with_known(self, items: Sequence[Item], *roles: Role) -> list[Item]:
         """The nodes with no loop carried through variables of these roles, whose values are known."""
         known = frozenset(v.name for v in self.graph.of_role(*roles))
         keys = {_identity(node): key for key, node in items}
@@ -164,7 +164,7 @@ class Program:
     def _param_map(self, name: str, data: Values) -> Any:
         batch, event, kind, support = self._param_layout(name)
         scope = Scope(self.layout.sizes, {}, data)
-        bounds = [None, None]
+        bounds: list[Any] = [None, None]
         if isinstance(support, g.Interval):
             dims = self.graph.variable(name).dims[: len(batch)]
             bounds = [None if b is None else filled(evaluate(b, scope), dims, batch) for b in (support.lower, support.upper)]
