@@ -100,7 +100,8 @@ class Selection:
 
     def computed_from(self, known: set[str]) -> list[tuple[str, g.Node]]:
         """The fixed nodes that need nothing but these variables and each other, in order."""
-        out, names = [], set(known)
+        out: list[tuple[str, g.Node]] = []
+        names = set(known)
         for key, node in self.keyed:
             if not isinstance(node, g.ComputedNode) or node.target.name not in self.fixed:
                 continue
