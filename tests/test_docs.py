@@ -31,8 +31,11 @@ class Block:
     page: Path
     line: int
     language: str
-    marks: dict[str, str]
+    marks: tuple[tuple[str, str], ...]
     code: str
+
+    def mark(self, name: str, default: str = "") -> str:
+        return dict(self.marks).get(name, default)
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -43,7 +46,7 @@ def blocks(page: Path) -> list[Block]:
     out = []
     for found in FENCE.finditer(text):
         language, *marks = found["info"].split() or [""]
-        pairs = dict(mark.partition("=")[::2] for mark in marks)
+        pairs = tuple((name, value) for name, _, value in (mark.partition("=") for mark in marks))
         out.append(Block(page, text.count("\n", 0, found.start()) + 1, language, pairs, found["code"]))
     return out
 
@@ -64,14 +67,37 @@ def test_the_language_reference_is_read():
 def test_programs_are_what_the_page_says(block):
     source = SourceText(block.code)
     codes = {d.code for d in check_text(source)}
-    expected = {block.marks[kind] for kind in ("error", "warning") if kind in block.marks}
+    expected = {code for kind, code in block.marks if kind in ("error", "warning")}
     assert codes == expected, "\n".join(map(str, check_text(source)))
-    if "error" not in block.marks:
+    if not block.mark("error"):
         assert compile_text(source).nodes or not re.search("[~=]", block.code)
 
 
+def test_the_messages_of_the_readme_are_those_that_come():
+    mine = blocks(ROOT / "README.md")
+    program = next(b for b in mine if b.mark("name"))
+    told = next(b for b in mine if ("told", "") in b.marks)
+    source = SourceText(program.code, program.mark("name"))
+    assert "\n\n".join(map(str, check_text(source))) == told.code.rstrip("\n")
+
+
+def test_the_fit_of_the_readme_is_the_one_that_comes(capsys):
+    """But for the digits of numbers."""
+    from emfppl.cli import run
+
+    shown = next(b for b in blocks(ROOT / "README.md") if ("output", "") in b.marks)
+    files = [str(ROOT / f"examples/eight_schools.{ending}") for ending in ("emf", "json")]
+    assert run(["fit", files[0], "--data", files[1]]) == 0
+    printed = capsys.readouterr().out.replace(str(ROOT) + "/", "")
+    assert without_digits(printed) == without_digits(shown.code)
+
+
+def without_digits(text: str) -> list[str]:
+    return re.sub(r"-?\d[\d.e+-]*", "0", text).split()
+
+
 PYTHON_PAGES = sorted({b.page for b in of("python")})
-SHELL_PAGES = sorted({b.page for b in of("sh") if "run" in b.marks})
+SHELL_PAGES = sorted({b.page for b in of("sh") if ("run", "") in b.marks})
 
 
 @pytest.fixture
@@ -98,12 +124,12 @@ def test_python_blocks_run(page, folder, monkeypatch):
 @pytest.mark.parametrize("page", SHELL_PAGES, ids=short)
 def test_commands_run(page, folder):
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    for block in (b for b in blocks(page) if b.language == "sh" and "run" in b.marks):
+    for block in (b for b in blocks(page) if b.language == "sh" and ("run", "") in b.marks):
         for line in block.code.splitlines():
             done = subprocess.run(
                 line, shell=True, cwd=folder, capture_output=True, text=True, env={**os.environ, "PATH": path}
             )
-            expected = int(block.marks.get("status", 0))
+            expected = int(block.mark("status", "0"))
             assert done.returncode == expected, f"{line}\n{done.stdout}{done.stderr}"
 
 
