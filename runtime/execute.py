@@ -118,8 +118,8 @@ def _run_one(item: Item, layout: Layout, state: State, inputs: Inputs, visit: Vi
         return replace(state, terms={**state.terms, key: term})
     result = evaluate(node.value, scope)
     if isinstance(node, g.ComputedNode):
-        labels = _target_labels(node.target)
-        shape = _target_shape(node.target, scope)
+        labels = target_labels(node.target)
+        shape = target_shape(node.target, scope)
         return write(state, node.target, filled(result, labels, shape), scope, layout, in_order=True)
     return replace(state, terms={**state.terms, key: _factor_term(result, scope)})
 
@@ -134,18 +134,11 @@ def _factor_term(value: Named, scope: Scope) -> Any:
 # ---------------------------------------------------------------- random nodes
 
 
-def event_rank(node: g.RandomNode, table: Table) -> int:
-    """How many of the target's last axes are one draw."""
-    if isinstance(node.support, g.Structured):
-        return node.support.event_rank
-    return len(node.dist.event)
-
-
 def site_of(key: str, node: g.RandomNode, scope: Scope, table: Table, inputs: Mapping[str, Named]) -> Site:
     """Evaluate the arguments of a random node."""
     batch = tuple(scope.loops)
     shape = tuple(max(upper - lower, 0) for lower, upper in scope.loops.values())
-    rank = event_rank(node, table)
+    rank = g.event_rank(node.dist, node.support)
     wholes = [i.axis for i in node.target.indices[len(node.target.indices) - rank :] if isinstance(i, Whole)]
     event = tuple(a.label for a in wholes)
     lengths = tuple(a.length.evaluate(scope.sizes) for a in wholes)
@@ -197,13 +190,13 @@ def _real(x: Any) -> jax.Array:
 # ---------------------------------------------------------------- writing to variables
 
 
-def _target_labels(target: g.Target) -> Labels:
+def target_labels(target: g.Target) -> Labels:
     """The labels of the axes that a target has, in its own order."""
     labels = [i.axis.label if isinstance(i, Whole) else i.loop for i in target.indices]
     return tuple(label for label in labels if label is not None)
 
 
-def _target_shape(target: g.Target, scope: Scope) -> tuple[int, ...]:
+def target_shape(target: g.Target, scope: Scope) -> tuple[int, ...]:
     """The lengths of these axes."""
     out = []
     for index in target.indices:
@@ -239,7 +232,7 @@ def write(
     if not in_order:
         event = tuple(i.axis.label for i in target.indices if isinstance(i, Whole))
         value = Named(value, (*scope.loops, *event))
-        value = arranged(value, _target_labels(target))
+        value = arranged(value, target_labels(target))
     place = place_of(target, scope, shape)
     value = as_type(value, kind)
     if all(p == slice(None) for p in place):

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
+from emfppl.compiler.graph import event_rank
 from emfppl.runtime.choose_guide import build_guide, recipe_of
-from emfppl.runtime.execute import event_rank
 from emfppl.runtime.guide import latent_nodes, log_normal
 from emfppl.runtime.program import Program
 
@@ -54,7 +54,7 @@ def _sites(program: Program, values: Mapping[str, Any], log_density: Any) -> Non
     """A site for each latent node, laid out as in the model; the density is spread over the draws of the first."""
     for key, node in latent_nodes(program):
         value = program.part_of(node, values[node.target.name]).array
-        rank = event_rank(node, program.table)
+        rank = event_rank(node.dist, node.support)
         batch = jnp.shape(value)[: jnp.ndim(value) - rank]
         count = math.prod(batch)
         share = jnp.broadcast_to(log_density / max(count, 1), batch)

@@ -11,6 +11,7 @@ Where values are known (`inverse`, `log_density`) nothing random has to be carri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -29,7 +30,7 @@ from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.bijections.node_map import DistValue, SupportValue, is_exact, node_map, noise_event_shape
 from emfppl.runtime.bind import Binding
 from emfppl.runtime.evaluate import Scope, evaluate
-from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, event_rank, place_of, ranges_of, run
+from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, place_of, ranges_of, run, target_shape
 from emfppl.runtime.named import Named, filled
 from emfppl.runtime.precision import precision
 from emfppl.runtime.selection import Selection, read_early
@@ -82,6 +83,16 @@ class Program:
         return [(k, n) for k, n in self._keyed if isinstance(n, g.FactorNode) or n.target.name not in left_out]
 
     @cached_property
+    def _partly_drawn(self) -> frozenset[str]:
+        """Observed variables with entries that no node draws."""
+        drawn = {v.name: 0 for v in self.graph.of_role(Role.OBSERVED)}
+        for _, node in self._keyed:
+            if isinstance(node, g.RandomNode) and node.observed:
+                scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
+                drawn[node.target.name] += math.prod(target_shape(node.target, scope))
+        return frozenset(name for name, count in drawn.items() if count < math.prod(self.shapes[name]))
+
+    @cached_property
     def _simulated_items(self) -> list[Item]:
         return [(k, n) for k, n in self._keyed if not isinstance(n, g.FactorNode) and n.target.name not in self.selection.fixed]
 
@@ -107,12 +118,12 @@ class Program:
         return (*batch, *noise_event_shape(node.dist.name, support, self._event_shape(node)))
 
     def _event_shape(self, node: g.RandomNode) -> tuple[int, ...]:
-        rank = event_rank(node, self.table)
+        rank = g.event_rank(node.dist, node.support)
         axes = [i.axis for i in node.target.indices[len(node.target.indices) - rank :]]  # type: ignore[union-attr]
         return tuple(a.length.evaluate(self.layout.sizes) for a in axes)
 
     def _exact(self, node: g.RandomNode) -> bool:
-        rank = event_rank(node, self.table)
+        rank = g.event_rank(node.dist, node.support)
         event = tuple(i.axis.label for i in node.target.indices[len(node.target.indices) - rank :])  # type: ignore[union-attr]
         return is_exact(node.dist, node.support, node.narrowed, self.table, event)
 
@@ -247,7 +258,7 @@ class Program:
 
     def _lay_out(self, out: dict[str, Any], key: str, node: g.RandomNode, term: Any) -> None:
         """Put the terms of a node into an array over the batch dims of its variable."""
-        name, rank = node.target.name, event_rank(node, self.table)
+        name, rank = node.target.name, g.event_rank(node.dist, node.support)
         shape = self.shapes[name][: len(self.shapes[name]) - rank]
         target = g.Target(name, node.target.indices[: len(node.target.indices) - rank])
         scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
@@ -308,7 +319,8 @@ class Program:
         """A draw of every latent, computed and observed variable; variables in `values` are kept as they are given.
 
         Observed data that a line reads before the line that draws them are taken as they are: what comes is the next value given
-        the data up to it. Raises `EmfError` E1190 where these data are absent, E1191 for a `Flat` that is not in `values`.
+        the data up to it. So are entries that no line draws. Raises `EmfError` E1190 where these data are absent, E1191 for a
+        `Flat` that is not in `values`.
         """
         given = {} if values is None else {v.name: values[v.name] for v in self.graph.of_role(Role.LATENT) if v.name in values}
 
@@ -318,7 +330,7 @@ class Program:
             return site.map.sample(site.inputs["rng"].array), jnp.zeros(site.batch_shape)
 
         items = self._simulated_items
-        needed = read_early(items, self.graph)
+        needed = read_early(items, self.graph) | self._partly_drawn
         if needed & self.binding.absent:
             raise EmfError([_needs_data(self.graph, sorted(needed & self.binding.absent)[0])])
         observed = {v.name for v in self.graph.of_role(Role.OBSERVED)} - needed

@@ -135,7 +135,7 @@ class Selection:
 
 
 def read_early(items: list[tuple[str, g.Node]], graph: g.Graph) -> frozenset[str]:
-    """The observed variables that a node reads which runs before all of their own nodes have, other than in one scan with them."""
+    """The observed variables that a node reads before all of their own nodes have run, other than in one scan with them."""
     last: dict[str, int] = {}
     for n, (_, node) in enumerate(items):
         if isinstance(node, g.RandomNode) and node.observed:
@@ -144,7 +144,7 @@ def read_early(items: list[tuple[str, g.Node]], graph: g.Graph) -> frozenset[str
         name
         for n, (_, node) in enumerate(items)
         for name in names_read(node) & set(last)
-        if n < last[name] and not _together(node, items[last[name]][1])
+        if n <= last[name] and not _together(node, items[last[name]][1])
     )
 
 

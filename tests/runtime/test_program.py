@@ -236,6 +236,20 @@ def test_simulation_that_needs_data():
         program_of(text, {}, {"time": 3}).simulate(jax.random.key(1))
 
 
+def test_entries_that_nothing_draws_are_data():
+    """A recurrence that starts from data; and one written without a loop, which can't start from anything else."""
+    loop = "for t in time[1:] {\n  y[t] ~ Normal(y[t-1] + 1, 0.001)\n}\n"
+    head = "dim time\ndata y[time]: real\nm ~ Normal(0, 1)\n"
+    y = np.array([5.0, 0.0, 0.0])
+    draw = program_of(head + loop, {"y": y}).simulate(jax.random.key(0), {"m": 0.0})
+    np.testing.assert_allclose(draw["y"], [5, 6, 7], atol=0.02)
+    at_once = head + "y[time[1:]] ~ Normal(y[time[:-1]] + 1, 0.001)\n"
+    draw = program_of(at_once, {"y": y}).simulate(jax.random.key(0), {"m": 0.0})
+    np.testing.assert_allclose(draw["y"], [5, 6, 1], atol=0.02)
+    with pytest.raises(EmfError, match="E1190"):
+        program_of(head + loop, {}, {"time": 3}).simulate(jax.random.key(0))
+
+
 def test_barren_variables_are_drawn_forward_only():
     text = (
         "dim obs\ndata y[obs]: real\nm ~ Normal(0, 1)\ny[obs] ~ Normal(m, 1)\n"
