@@ -49,7 +49,10 @@ def law_of(value: DistValue, table: Table) -> Law | None:
         return component and Mixture(log_of(args["weights"]), component, _without_components(component.interval))
     if value.name == "truncated":
         base = law_of(args["base"], table)
-        return base and Truncated(base, Interval(args.get("lower"), args.get("upper")))
+        if base is None:
+            return None
+        own = base.interval
+        return Truncated(base, Interval(args.get("lower", own.lower), args.get("upper", own.upper)))
     return LAWS[value.name](**args) if value.name in LAWS else None
 
 

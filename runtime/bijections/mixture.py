@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
 from emfppl.runtime.bijections.interval import Interval, Point

@@ -32,7 +32,7 @@ from emfppl.runtime.bijections.discrete import Discrete
 from emfppl.runtime.bijections.families import LAWS
 from emfppl.runtime.bijections.interval import Interval
 from emfppl.runtime.bijections.laws import Law
-from emfppl.runtime.bijections.laws_by_name import arguments, interval_of, is_discrete, law_of, native, row_of
+from emfppl.runtime.bijections.laws_by_name import arguments, is_discrete, law_of, native, row_of
 from emfppl.runtime.bijections.maps import EventMap, LogDensity, Plain, Scalar, Stretched, Structured, log_density
 from emfppl.runtime.bijections.multivariate_normal import MultivariateNormal, scale_tril
 from emfppl.runtime.bijections.ordered import Ordered, sorted_log_prob
