@@ -10,7 +10,7 @@ from emfppl.runtime.bijections.interval import Interval, Point
 from emfppl.runtime.bijections.laws import Law
 from emfppl.runtime.bijections.tails import log_beta_kernel, log_beta_tails
 
-UNIT = Interval(lower=0.0, upper=1.0)  # type: ignore[arg-type]
+UNIT = Interval(lower=0.0, upper=1.0)
 
 
 class Uniform(Law):

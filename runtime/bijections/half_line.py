@@ -12,7 +12,7 @@ from emfppl.runtime.bijections.laws import Law
 from emfppl.runtime.bijections.real_line import LOG_PI, log1p_square, within_reach
 from emfppl.runtime.bijections.tails import log_gamma_kernel, log_gamma_tails
 
-POSITIVE = Interval(lower=0.0)  # type: ignore[arg-type]
+POSITIVE = Interval(lower=0.0)
 SQRT_2, HALF_PI = 1.4142135623730951, 1.5707963267948966
 
 

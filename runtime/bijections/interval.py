@@ -13,6 +13,7 @@ both                    L + (U − L) σ(y)           log(U − L) + log σ(y) +
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +23,11 @@ LOG_2 = 0.6931471805599453
 
 @dataclass(frozen=True)
 class Point:
-    """A number x of an interval, with log (x − L) and log (U − x) where there are such bounds: near a bound they say more than x."""
+    """A number x of an interval, with log (x − L) and log (U − x) where it has such bounds: they say more than x near one."""
 
     x: jax.Array
-    log_above: jax.Array | None = None
-    log_below: jax.Array | None = None
+    log_above: Any = None
+    log_below: Any = None
 
     def expanded(self, axis: int) -> Point:
         """The point with one more axis."""
@@ -38,12 +39,11 @@ class Point:
 class Interval:
     """The numbers between two bounds, arrays over the batch; None is no bound."""
 
-    lower: jax.Array | None = None
-    upper: jax.Array | None = None
+    lower: Any = None
+    upper: Any = None
 
     @property
-    def width(self) -> jax.Array:
-        assert self.lower is not None and self.upper is not None
+    def width(self) -> Any:
         return self.upper - self.lower
 
     def point(self, y: jax.Array) -> Point:

@@ -19,8 +19,8 @@ LogDensity = Callable[[jax.Array], jax.Array]
 class EventMap(ABC):
     """The bijection between a node's noise and its value, with the node's density.
 
-    Values are ``(…, *batch_shape, *event_shape)``, noise ``(…, *batch_shape, *noise_event_shape)``, log-determinants and log densities
-    ``(…, *batch_shape)``; gates broadcast to the noise.
+    Values are ``(…, *batch_shape, *event_shape)``, noise ``(…, *batch_shape, *noise_event_shape)``, log-determinants and
+    log densities ``(…, *batch_shape)``; gates broadcast to the noise.
     """
 
     batch_shape: tuple[int, ...]

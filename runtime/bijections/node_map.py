@@ -22,7 +22,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpyro.distributions as dist
+from numpyro.distributions import Distribution, MixtureSameFamily
 
 from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import STANDARD, Table
@@ -100,7 +100,7 @@ class NodeMap:
         return draw(self, key)
 
     @property
-    def numpyro(self) -> dist.Distribution:
+    def numpyro(self) -> Distribution:
         """A NumPyro distribution of the same law."""
         from emfppl.runtime.bijections.as_numpyro import as_numpyro
 
@@ -124,11 +124,10 @@ class NodeMap:
     def _discrete(self) -> EventMap:
         row = row_of(self.dist, self.table)
         if row.log_prob is not None:
-            holds = lambda x: Interval(0.0 if row.support != "int" else None).holds(x)  # type: ignore[arg-type]  # noqa: E731
-            return Discrete(self._density(), holds, self.batch_shape)
+            return Discrete(self._density(), self.interval.holds, self.batch_shape)
         law = native(self.dist, self.batch_shape, self.event_shape, self.table)
         assert law is not None
-        if isinstance(law, dist.MixtureSameFamily):
+        if isinstance(law, MixtureSameFamily):
             component = law.component_distribution
             return Discrete(
                 law.log_prob, lambda x: jnp.any(component.support(x[..., None]), axis=-1), self.batch_shape

@@ -73,7 +73,7 @@ def _lower_noise_jvp(primals: tuple, tangents: tuple) -> tuple:
 
 
 def halves(u: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """u where it is negative, and where it is not; zero elsewhere. Unlike minimum and maximum this keeps the whole gradient at 0."""
+    """u where it is negative, and where it is not; zero elsewhere. Unlike minimum it keeps the whole gradient at 0."""
     return jnp.where(u < 0, u, 0.0), jnp.where(u < 0, 0.0, u)
 
 

@@ -17,7 +17,7 @@ from emfppl.runtime.bijections.order_statistics import LeastAbove
 
 @dataclass(frozen=True)
 class Ordered(EventMap):
-    """x_1 < … < x_K, sorted draws of `law`, whose parameters are over the batch. The gated x_k is conditional on the gated x_(k−1)."""
+    """x_1 < … < x_K, sorted draws of `law`, its parameters over the batch. The gated x_k is conditional on the gated x_(k−1)."""
 
     law: Law
     batch_shape: tuple[int, ...]
@@ -45,6 +45,8 @@ class Ordered(EventMap):
 
         counts = jnp.arange(size - 1, 0, -1, dtype=u.dtype)
         begin = jnp.broadcast_to(start[0], shape).astype(u.dtype)
+        xs: jax.Array
+        log_dets: jax.Array
         _, (xs, log_dets) = lax.scan(step, begin, (counts, u[1:], gate[1:]))
         x = jnp.concatenate([begin[None], xs])
         return jnp.moveaxis(x, 0, -1), start[1] + jnp.sum(log_dets, axis=0)

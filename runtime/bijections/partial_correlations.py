@@ -1,7 +1,7 @@
 """Cholesky factors of correlation matrices from partial correlations z = tanh y: L_ij = z_ij Π_{l<j} √(1 − z_il²) for j < i.
 
-Under LKJ(η) for K rows the z of column j (from 0) are independent, (1 + z) / 2 ~ Beta(b, b) with b = η + (K − 2 − j) / 2 (Lewandowski
-et al. 2009). The vector y holds the rows below the diagonal, one after the other.
+Under LKJ(η) for K rows the z of column j (from 0) are independent, (1 + z) / 2 ~ Beta(b, b) with b = η + (K − 2 − j) / 2
+(Lewandowski et al. 2009). The vector y holds the rows below the diagonal, one after the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The root of an increasing function of one variable, elementwise: safeguarded Newton steps inside a bracket that widens until it holds.
+"""The root of an increasing function of one variable, elementwise: safeguarded Newton steps inside a bracket that widens
+until it holds the root.
 
 One compiled loop whatever the size; gradients of any order by the implicit function theorem, never through the loop.
 """

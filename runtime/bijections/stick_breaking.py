@@ -1,4 +1,5 @@
-"""A simplex from its sticks: x_k = v_k Π_{j<k} (1 − v_j), v_k = σ(l_k); for a Dirichlet law v_k ~ Beta(α_k, Σ_{j>k} α_j), independently.
+"""A simplex from its sticks: x_k = v_k Π_{j<k} (1 − v_j), v_k = σ(l_k); under a Dirichlet law the v_k are independent,
+v_k ~ Beta(α_k, Σ_{j>k} α_j).
 
 Unconstrained space is y_k = l_k + log (K − k), k = 1 … K − 1, where 0 is the middle of the simplex.
 """

@@ -1,9 +1,9 @@
 """Distribution functions of Gamma and Beta laws in log space, differentiable in everything, any number of times.
 
-From a point on the outward side of the mode the tail is ``p(y) ∫₀^∞ exp(−h(s)) ds``, h(s) = log p(y) − log p(y ∓ s), in a coordinate in
-which h grows at least linearly. The integral is taken by the double exponential rule s = S exp(t − exp(−t)) (Takahasi and Mori 1974)
-on fixed nodes t, S the distance where h = 1: relative accuracy holds however far out the point is. The other tail is
-log (1 − exp ·).
+From a point on the outward side of the mode the tail is ``p(y) ∫₀^∞ exp(−h(s)) ds``, h(s) = log p(y) − log p(y ∓ s), in a
+coordinate in which h grows at least linearly. The integral is taken by the double exponential rule s = S exp(t − exp(−t))
+(Takahasi and Mori 1974) on fixed nodes t, S the distance where h = 1: relative accuracy holds however far out the point is.
+The other tail is log (1 − exp ·).
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def _log_integral(height: Callable, scale: jax.Array) -> jax.Array:
 
 
 def _scale(height: Callable, slope: Callable, bend: jax.Array, steepest: jax.Array) -> jax.Array:
-    """The distance S with h(S) = 1, for convex h with h'' (0) = bend and slopes below `steepest`: a start from below, three Newton steps."""
+    """The distance S with h(S) = 1, for convex h with h''(0) = bend and slopes below `steepest`: a start from below, and
+    three Newton steps."""
     zero = jnp.zeros_like(bend)
     first = jnp.maximum(slope(zero), 0.0)
     s = jnp.maximum(2 / (first + jnp.sqrt(first * first + 2 * jnp.maximum(bend, 0.0))), 1 / steepest)

@@ -1,4 +1,4 @@
-"""A law cut to a narrower interval and renormalised, accurate however far in a tail the cut lies and however near a bound the point."""
+"""A law cut to a narrower interval and renormalised, accurate far in a tail and near a bound."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class Truncated(Law):
         return self._between(end, self.high, p.log_below, upward=False) - self.log_mass
 
     def _between(self, a: _End, b: _End, log_gap: jax.Array, upward: bool) -> jax.Array:
-        """log (F(b) − F(a)), with log (b − a): the difference of the smaller tails, or where those cancel an integral of the density
-        that starts from a (`upward`) or b."""
+        """log (F(b) − F(a)), with log (b − a): the difference of the smaller tails, or where those cancel an integral of the
+        density that starts from a (`upward`) or b."""
         below_a, below_b, above_a, above_b, log_gap = jnp.broadcast_arrays(
             a.log_cdf, b.log_cdf, a.log_sf, b.log_sf, log_gap
         )
