@@ -67,8 +67,8 @@ class _Rung:
 
     @property
     def lost(self) -> bool:
-        """Whether no draw of the best parameters had a finite weight."""
-        return self.search.scores[self.search.best].elbo == -np.inf and not self.search.interrupted
+        """Whether the search ended by itself with nothing finite."""
+        return self.search.lost and not self.search.interrupted
 
 
 def fit_program(
@@ -108,7 +108,7 @@ def _warnings(rung: _Rung) -> tuple[str, ...]:
     if search.interrupted:
         found.append("interrupted: this is the best guide found until then")
     if search.skipped:
-        found.append(f"{search.skipped:.0f} steps of the last round were not finite and were left out")
+        found.append(f"{search.skipped:.1%} of the steps of the last round were not finite and were left out")
     return tuple(found)
 
 
@@ -169,7 +169,8 @@ def _with_flow(task: _Task, recipe: Recipe, below: _Rung, forced: bool) -> _Rung
     error = np.hypot(above.certificate.elbo_se, below.certificate.elbo_se)
     least = max(0.02, 2 * error) if below.search.converged else 0.0
     above.search.steps += below.search.steps
-    return above if forced or above.certificate.elbo - below.certificate.elbo > least else below
+    better = above.certificate.elbo - below.certificate.elbo > least
+    return above if (forced or better) and not above.lost else below
 
 
 def make_plan(task: _Task, dim: int, starts: int, first_round: int, rounds: int) -> Plan:

@@ -90,7 +90,7 @@ def _told(code: str, shown: str, program: Program, node: Node, values: Values, e
     line = f"On line {source.position(node.span.start)[0]} " if source else ""
     message = f"{line}{shown}." if line else f"{shown[0].upper()}{shown[1:]}."
     causes = list(_causes(program, node, values, entry))
-    seen = f" There {', '.join(causes)}." if causes else ""
+    seen = f" It comes from {', '.join(causes)}." if causes else ""
     return Diagnostic(code, message + seen, node.span, HINT, source)
 
 

@@ -325,7 +325,7 @@ class Program:
         given = {} if values is None else {v.name: values[v.name] for v in self.graph.of_role(Role.LATENT) if v.name in values}
 
         def draw(site: Site) -> tuple[Any, Any]:
-            if site.node.target.name in given:
+            if "value" in site.inputs:
                 return site.input("value"), jnp.zeros(site.batch_shape)
             return site.map.sample(site.inputs["rng"].array), jnp.zeros(site.batch_shape)
 

@@ -18,6 +18,7 @@ import numpy as np
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk, settled
 
+MANY = 0.1  # of the steps: where more are not finite a fit has not converged
 NEAR = 5.0  # nats: a mode further below the best holds less than a hundredth of its mass
 
 Tree = Any
@@ -59,8 +60,8 @@ class Score(NamedTuple):
 
     def gain_over(self, other: Score) -> tuple[float, float]:
         """The difference of two ELBOs, paired draw by draw, and its standard error."""
-        gain = self.log_weights - other.log_weights
-        gain = gain[np.isfinite(gain)]
+        both = np.isfinite(self.log_weights) & np.isfinite(other.log_weights)
+        gain = self.log_weights[both] - other.log_weights[both]
         if not gain.size:
             return np.inf, np.inf
         return float(gain.mean()), float(gain.std() / np.sqrt(gain.size))
@@ -74,7 +75,7 @@ class Search:
     scores: list[Score]
     gain: tuple[float, float] = (np.inf, np.inf)
     steps: int = 0
-    skipped: float = 0.0
+    skipped: float = 0.0  # the share of the steps of the last round that were not finite, in the best lane
     converged: bool = False
     interrupted: bool = False
     history: list[float] = field(default_factory=list)
@@ -82,6 +83,11 @@ class Search:
     @property
     def best(self) -> int:
         return max(range(len(self.scores)), key=lambda i: self.scores[i].rank)
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing finite was found: no draw with a weight, or no step that could be taken."""
+        return self.scores[self.best].elbo == -np.inf or self.skipped == 1
 
     @property
     def spread(self) -> float:
@@ -166,12 +172,12 @@ class Rounds:
 
     def _climb(self, lanes: Lanes, rates: jax.Array, fixed: Tree, steps: int, number: int, search: Search) -> Lanes:
         key = self._key(number + 1)
-        self.last = lanes
+        self.last, self.done = lanes, 0
         for first in range(0, steps, self.plan.chunk):
             last = min(first + self.plan.chunk, steps)
             lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, self.guide.program.data, key)
             jax.block_until_ready(lanes.skipped)
-            self.last = lanes
+            self.last, self.done = lanes, last
             search.steps += last - first
             self.report(last, steps, search.scores[search.best].elbo)
             if np.all(np.asarray(lanes.skipped) >= last):
@@ -188,15 +194,15 @@ class Rounds:
             lane = max(range(i * count, (i + 1) * count), key=lambda j: scores[j].rank)
             if scores[lane].rank > search.scores[i].rank:
                 search.params[i], search.scores[i] = found[lane], scores[lane]
-        search.skipped = float(np.min(np.asarray(lanes.skipped)))
+        search.skipped = float(np.min(np.asarray(lanes.skipped))) / max(self.done, 1)
         search.history.append(search.scores[search.best].elbo)
 
     def _over(self, search: Search, number: int) -> bool:
         gain, error = search.gain
-        if search.scores[search.best].elbo == -np.inf:
+        if search.lost:
             return True
         noise = min(2 * error, 3 * self.plan.tolerance)
-        search.converged = number > 0 and gain < max(self.plan.tolerance, noise)
+        search.converged = number > 0 and gain < max(self.plan.tolerance, noise) and search.skipped < MANY
         return search.converged
 
     # ------------------------------------------------------------ frames

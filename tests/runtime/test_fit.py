@@ -61,7 +61,7 @@ def test_scale_of_a_normal_against_quadrature():
 
 def test_simplex_against_its_closed_form():
     text = "dim k = 3\ndata n[k]: count\np[k] ~ Dirichlet(2)\nfactor sum(n * log(p), over = k)\n"
-    f = fit(text, {"n": [3, 0, 7]})
+    f = fit(text, {"n": [3, 0, 7]}, guide="full_rank")
     np.testing.assert_allclose(f.draws["p"].sum(axis=1), 1, rtol=1e-10)
     np.testing.assert_allclose(f.draws["p"].mean(axis=0), np.array([5, 2, 9]) / 16, atol=0.02)
 
@@ -95,11 +95,11 @@ def test_a_badly_scaled_regression():
 
 
 def test_equal_seeds_give_equal_results():
-    first = fitted(LABELLED)
-    again = fit(LABELLED, GROUPS)
+    first = fitted(LABELLED, "gated")
+    again = fit(LABELLED, GROUPS, guide="gated")
     assert first.elbo == again.elbo and first.khat == again.khat
     assert all(np.array_equal(first.draws[k], again.draws[k]) for k in first.draws)
-    other = fit(LABELLED, GROUPS, seed=5)
+    other = fit(LABELLED, GROUPS, guide="gated", seed=5)
     assert other.elbo != first.elbo
     assert other.elbo == pytest.approx(first.elbo, abs=0.1)
 
@@ -211,7 +211,7 @@ def test_unknown_guide():
 def test_a_value_that_is_nan_is_named():
     text = "data y: real\nv ~ Normal(-100, 0.1)\nroot = sqrt(v)\ny ~ Normal(0, root)\n"
     d = told(text, {"y": 1.0})
-    assert d.code == "E1102" and "line 3" in d.message and "`root` is nan" in d.message and "v = -100" in d.message
+    assert d.code == "E1102" and "line 3" in d.message and "`root` is nan" in d.message and "v = -99." in d.message
 
 
 def test_a_density_that_is_nan_is_named_with_its_entry():
