@@ -49,7 +49,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0110",
         "too much nesting",
-        "Expressions nest 100 deep at most, counting each operator of a sum; blocks, and calls of functions within functions, 20 deep.",
+        "Expressions nest 100 deep at most, counting each operator of a sum; blocks, and calls of functions in "
+        "functions, 20 deep.",
     ),
     Code("E0111", "a number that is none", "Numbers look like `1000`, `0.5` or `1e-3`, and are finite."),
     Code(

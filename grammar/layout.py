@@ -161,7 +161,8 @@ class _Layout:
         opener, last = self.brackets.pop(), self.line.tokens[-1]
         closer = SIGN[CLOSER[opener.type]]
         if not self.line.told:
-            hint = f"write {'one more ' if last == closer else ''}`{closer}` behind `{last}`"
+            more = "one more " if last == closer else ""
+            hint = "delete it, or close it" if last is opener else f"write {more}`{closer}` behind `{last}`"
             self._error("E0103", f"This `{opener}` is never closed.", place(opener), hint)
         self._add(token_at(closer, last.end_pos or 0, CLOSER[opener.type]))
 

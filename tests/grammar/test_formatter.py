@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.ast_to_text import format_program
+from emfppl.grammar.expression_to_text import LEVEL
 from emfppl.grammar.source import SourceText
 from emfppl.grammar.text_to_ast import parse
 
@@ -42,6 +43,16 @@ def test_law_5_of_drawn_trees(program):
 @given(trees.exprs)
 def test_law_5_of_drawn_expressions(expr):
     holds_law_5(ast.Program((ast.Assign(ast.Target("x"), None, expr),)))
+
+
+def test_law_5_of_every_pair_of_operations():
+    """Each operation as either operand of each other one."""
+    a, b, c = (ast.Name(n) for n in "abc")
+    inner = [ast.Binary(op, a, b) for op in LEVEL] + [ast.Unary(op, a) for op in ("-", "+", "not")]
+    outer = [ast.Binary(op, *pair) for one in inner for op in LEVEL for pair in ((one, c), (c, one))]
+    outer += [ast.Unary(op, one) for one in inner for op in ("-", "+", "not")]
+    outer += [ast.Subscript(one, (one,)) for one in inner]
+    holds_law_5(ast.Program(tuple(ast.Factor(one) for one in outer)))
 
 
 @settings(max_examples=60, deadline=None)

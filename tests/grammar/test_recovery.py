@@ -73,6 +73,7 @@ HINTS = {
     # what is written -> what the hint names
     "x <- 3": "x = 3",
     "x := 3": "x = 3",
+    "x <- Normal(0, 1)": "x ~ Normal(0, 1)",
     "int<lower=0> N;": "dim N",
     "real<lower=0> sigma;": "data sigma: positive",
     "vector[N] y;": "data y[n]: real",
