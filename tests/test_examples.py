@@ -68,6 +68,7 @@ def test_the_other_regressions(name):
     assert far.close, far
 
 
+@pytest.mark.slow
 def test_the_missing_middle_of_the_brownian_bridge():
     case = EXAMPLES["brownian_bridge"]
     fit = fitted(case)
