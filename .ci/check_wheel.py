@@ -41,7 +41,8 @@ def use(wheel: Path, folder: Path, version: str) -> None:
     if version not in said:
         sys.exit(f"emf --version says {said!r}, pyproject.toml says {version}")
     run(emf, "check", ROOT / "examples/eight_schools.emf", folder=folder)
-    every = "import pkgutil, importlib, emfppl; [importlib.import_module(m.name) for m in pkgutil.walk_packages(emfppl.__path__, 'emfppl.')]"
+    walk = "pkgutil.walk_packages(emfppl.__path__, 'emfppl.')"
+    every = f"import pkgutil, importlib, emfppl; [importlib.import_module(m.name) for m in {walk}]"
     run(python, "-c", every, folder=folder)
 
 

@@ -91,7 +91,9 @@ def positive_expr(draw, scope: _Scope, dims: tuple[str, ...]) -> str:
     return f"exp(0.5 * tanh({draw(real_expr(scope, dims, 1))}))"
 
 
-REAL_FAMILIES = ("Normal({r}, {p})", "StudentT(5, {r}, {p})", "Cauchy({r}, {p})", "Laplace({r}, {p})", "Logistic({r}, {p})", "Gumbel({r}, {p})")
+REAL_FAMILIES = (
+    "Normal({r}, {p})", "StudentT(5, {r}, {p})", "Cauchy({r}, {p})", "Laplace({r}, {p})", "Logistic({r}, {p})", "Gumbel({r}, {p})",
+)  # fmt: skip
 POSITIVE_FAMILIES = (
     "LogNormal({r}, {p})", "HalfNormal({p})", "HalfCauchy({p})", "Exponential({p})", "Gamma(2, {p})", "InverseGamma(3, {p})",
     "truncated(Normal({r}, {p}), lower = 0)",
@@ -147,14 +149,20 @@ def _event_statement(draw, scope: _Scope) -> None:
 def _chain(draw, scope: _Scope) -> None:
     x, y = scope.fresh("x"), scope.fresh("x")
     p, r = draw(positive_expr(scope, ())), draw(real_expr(scope, (), 1))
-    step = draw(st.sampled_from((f"Normal(0.7 * {x}[t-1] + {r}, {p})", f"StudentT(4, sin({x}[t-1]), {p})", f"Normal({x}[t-1] + w[t], exp(0.2 * {x}[t-1]))")))
-    match draw(st.integers(0, 6)):
+    steps = (
+        f"Normal(0.7 * {x}[t-1] + {r}, {p})",
+        f"StudentT(4, sin({x}[t-1]), {p})",
+        f"Normal({x}[t-1] + w[t], exp(0.2 * {x}[t-1]))",
+    )
+    step = draw(st.sampled_from(steps))
+    match draw(st.integers(0, 8)):
         case 0:
             scope.lines += [f"{x}[0] ~ Normal({r}, {p})", f"for t in time[1:] {{\n  {x}[t] ~ {step}\n}}"]
         case 1:
             scope.lines += [
                 f"{x}[0] ~ Normal(0, 1)", f"{y}[0] ~ Normal({r}, 1)",
-                f"for t in time[1:] {{\n  {x}[t] ~ Normal({x}[t-1] + 0.2 * {y}[t-1], {p})\n  {y}[t] ~ Normal(0.5 * {x}[t] - {y}[t-1], 0.7)\n}}",
+                f"for t in time[1:] {{\n  {x}[t] ~ Normal({x}[t-1] + 0.2 * {y}[t-1], {p})\n"
+                f"  {y}[t] ~ Normal(0.5 * {x}[t] - {y}[t-1], 0.7)\n}}",
             ]  # fmt: skip
             scope.real[y] = ("time",)
         case 2:
@@ -180,6 +188,12 @@ def _chain(draw, scope: _Scope) -> None:
             ]  # fmt: skip
             scope.positive[x] = ("time",)
             return
+        case 7 | 8 as kind:
+            joint = f"MultivariateNormal({x}[t-1, a], covariance_matrix = spread)"
+            law = f"Normal(0.5 * {x}[t-1, a] + u, {p})" if kind == 7 else joint
+            scope.lines += [f"{x}[0, a] ~ Normal({r}, 1)", f"for t in time[1:] {{\n  {x}[t, a] ~ {law}\n}}"]
+            scope.real[x] = ("time", "a")
+            return
     scope.real[x] = ("time",)
 
 
@@ -189,7 +203,7 @@ def _observation(draw, scope: _Scope, data: dict, rng: np.random.Generator) -> N
     dims = draw(st.sampled_from((("b",), ("a", "b"), ("time",))))
     shape = [SIZES[d] for d in dims]
     r, head = draw(real_expr(scope, dims)), f"{name}[{', '.join(dims)}]"
-    match draw(st.integers(0, 3)):
+    match draw(st.integers(0, 7)):
         case 0:
             scope.lines += [f"data {head}: real", f"{head} ~ Normal({r}, {draw(positive_expr(scope, dims))})"]
             data[name] = rng.normal(size=shape)
@@ -202,6 +216,19 @@ def _observation(draw, scope: _Scope, data: dict, rng: np.random.Generator) -> N
         case 3:
             scope.lines += [f"data {head}: real?", f"{head} ~ StudentT(6, {r}, 0.8)"]
             data[name] = np.where(rng.random(shape) < 0.4, np.nan, rng.normal(size=shape))
+        case 4:
+            scope.lines += [f"data {head}: count", f"{head} ~ Binomial(5, inv_logit({r}))"]
+            data[name] = rng.integers(0, 6, shape)
+        case 5:
+            p = draw(positive_expr(scope, dims))
+            scope.lines += [f"data {head}: count", f"{head} ~ NegativeBinomial2(exp(tanh({r})), {p})"]
+            data[name] = rng.poisson(2.0, shape)
+        case 6:
+            scope.lines += [f"data {head}: count", f"{head} ~ Geometric(0.1 + 0.8 * inv_logit({r}))"]
+            data[name] = rng.poisson(1.0, shape)
+        case 7:
+            scope.lines += [f"data {head}: index(k)", f"{head} ~ Categorical(logits = centre * tanh({r}))"]
+            data[name] = rng.integers(0, 3, shape)
 
 
 @st.composite
