@@ -14,6 +14,7 @@ bit by bit the same.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import zipfile
@@ -143,16 +144,16 @@ def open_posterior(path: str | Path, *, distributions: Iterable[Distribution] = 
 
 def _parts(path: Path) -> dict[str, bytes]:
     try:
-        with zipfile.ZipFile(path) as file:
-            return {name: file.read(name) for name in file.namelist()}
+        whole = path.read_bytes()
     except FileNotFoundError:
         raise EmfError([Diagnostic("E1201", f"There is no file {path}.")]) from None
     except OSError as error:
         why = "it is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
         raise EmfError([Diagnostic("E1202", f"{path} can't be read: {why}.")]) from None
-    except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise _damaged(path) from error
-    except Exception as error:  # zlib.error, which zipfile lets through
+    try:
+        with zipfile.ZipFile(io.BytesIO(whole)) as file:
+            return {name: file.read(name) for name in file.namelist()}
+    except Exception as error:  # zipfile raises many kinds, zlib's and struct's among them
         raise _damaged(path) from error
 
 
