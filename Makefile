@@ -22,9 +22,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2
 
-# write the messages of tests/golden/bad anew; read them before committing
+# write the files of tests/golden anew; read them before committing
 golden: $(STAMP)
-	$(BIN)/python -m pytest tests/test_golden.py --update-golden
+	$(BIN)/python -m pytest tests/compiler/test_drawings.py tests/compiler/test_stage_texts.py tests/runtime/test_bad_data.py tests/test_golden.py --update-golden
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

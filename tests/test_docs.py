@@ -145,6 +145,15 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(there), f"{target} in {page.name}"
 
 
+def test_every_page_is_linked_to():
+    linked = {
+        (page.parent / target.partition("#")[0]).resolve()
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    }
+    assert [short(p) for p in PAGES if p.resolve() not in linked and p.name != "README.md"] == []
+
+
 def anchors(page: Path) -> set[str]:
     """The anchors that headings give, as GitHub makes them."""
     heads = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.M)
