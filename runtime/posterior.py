@@ -13,6 +13,7 @@ import numpy as np
 
 from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime import arguments
 from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.fit import WEIGHTS_MEMORY, FitResult, count_elements
 from emfppl.runtime.guide import latent_nodes
@@ -117,6 +118,7 @@ class Posterior:
 
     def sample(self, num_draws: int = 1000, seed: int = 0) -> Draws:
         """Fresh draws, as in `draws`. They are spread more evenly than independent ones (`runtime/noise.py`)."""
+        num_draws, seed = arguments.whole("num_draws", num_draws, 1), arguments.whole("seed", seed, 0)
         noise = even_noise(num_draws, self.result.guide.dim, seed)
         with precision(self.result.precision):
             values = self._numpy(self._mapped("transform", self._transform)(self.result.params, noise, self.program.data))
@@ -139,7 +141,7 @@ class Posterior:
 
     def predict(self, num_draws: int | None = None, seed: int | None = None) -> Draws:
         """Posterior predictive draws of every observed variable, one for each posterior draw."""
-        seed = self.seed if seed is None else seed
+        seed = self.seed if seed is None else arguments.whole("seed", seed, 0)
         values = self.draws if num_draws is None else self.sample(num_draws, seed)
         observed = {v.name for v in self.program.graph.of_role(Role.OBSERVED)}
         count = self.num_draws if num_draws is None else num_draws
@@ -173,7 +175,7 @@ class Posterior:
 
     def log_prob(self, values: Mapping[str, Any]) -> Any:
         """log q of one draw (a float) or of many with a leading axis (an array); `values` holds every latent."""
-        arrays = {name: np.asarray(self._value(values, name), np.float64) for name in self._latents}
+        arrays = {name: self._value(values, name) for name in self._latents}
         ranks = {array.ndim - len(self.program.graph.variable(name).dims) for name, array in arrays.items()}
         if ranks - {0, 1} or len(ranks) > 1:
             message = "`log_prob` takes one draw, or many with one leading axis; these arrays are neither."
@@ -190,11 +192,14 @@ class Posterior:
     def _latents(self) -> list[str]:
         return list(dict.fromkeys(self.program.noise_variables.values()))
 
-    def _value(self, values: Mapping[str, Any], name: str) -> Any:
-        if name not in values:
-            message = f"`log_prob` needs a value of every latent; `{name}` is not there."
-            raise EmfError([Diagnostic("E1104", message, hint=f"the latents are {', '.join(self._latents)}")])
-        return values[name]
+    def _value(self, values: Mapping[str, Any], name: str) -> np.ndarray:
+        message = f"`log_prob` needs a value of every latent; `{name}` is not there."
+        if isinstance(values, Mapping) and name in values:
+            try:
+                return np.asarray(values[name], np.float64)
+            except (TypeError, ValueError):
+                message = f"`log_prob` takes arrays of numbers; `{name}` is none."
+        raise EmfError([Diagnostic("E1104", message, hint=f"the latents are {', '.join(self._latents)}")])
 
     def _log_prob(self, params: Any, one: Any, data: Any) -> jax.Array:
         return self.result.guide.log_prob(params, one, data)

@@ -32,6 +32,7 @@ from emfppl.compiler.graph import Graph, RandomNode, Role
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.grammar.source import SourceText
+from emfppl.runtime.arguments import wrong
 from emfppl.runtime.bind import Binding, bind_description
 from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.choose_guide import rebuild_guide
@@ -53,6 +54,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # of all entries, so that equal fits make equal f
 
 def save(fit: Posterior, path: str | Path) -> None:
     """Write the file; raises `EmfError` E1203 where it can't be written."""
+    path = _path(path, "saved", 'fit.save("fit.emfit")')
     source = fit.program.graph.source or SourceText("")
     parts = {MODEL: source.text.encode(), PARAMS: save_tensors(_flattened(fit.result.params))}
     known = _data_to_keep(fit.program.graph, fit.program.binding)
@@ -127,10 +129,7 @@ def open_posterior(path: str | Path, *, distributions: Iterable[Distribution] = 
 
     `distributions`: those that the program was loaded with. Raises `EmfError` E1201, E1202, E1207, E1208.
     """
-    if not isinstance(path, str | Path):
-        message = f"A saved fit is opened by the name of its file; {path!r} is none."
-        raise EmfError([Diagnostic("E1302", message, hint='write emfppl.open("fit.emfit")')])
-    path = Path(path).expanduser()
+    path = _path(path, "opened", 'emfppl.open("fit.emfit")')
     parts = _parts(path)
     try:
         manifest = json.loads(parts[MANIFEST])
@@ -140,6 +139,12 @@ def open_posterior(path: str | Path, *, distributions: Iterable[Distribution] = 
         return _rebuilt(manifest, parts, tuple(distributions))
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path) from error
+
+
+def _path(path: str | Path, verb: str, example: str) -> Path:
+    if isinstance(path, str | Path):
+        return Path(path).expanduser()
+    raise wrong(f"A fit is {verb} by the name of a file; {path!r} is none.", f"write {example}")
 
 
 def _parts(path: Path) -> dict[str, bytes]:

@@ -109,9 +109,7 @@ class Iaf:
             v, score = v[np.argsort(order)], score[np.argsort(order)]
         return score
 
-    def _layer_score(
-        self, params: dict[str, jax.Array], x: jax.Array, score: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
+    def _layer_score(self, params: dict[str, jax.Array], x: jax.Array, score: jax.Array) -> tuple[jax.Array, jax.Array]:
         """v and score_v of a layer whose Jacobian is triangular, and diagonal in the columns that no one looks at."""
         seen = min(self._looked_at, self.dim)
         shift, log_scale = self._shift_and_log_scale(params, x)

@@ -126,10 +126,7 @@ def test_param_alone_is_the_maximum_of_the_likelihood():
 
 
 def test_param_under_latents_is_the_maximum_of_the_evidence():
-    text = (
-        "dim j\ndata y[j]: real\nparam m: real = 3\nparam t: positive = 1\n"
-        "z[j] ~ Normal(m, t)\ny[j] ~ Normal(z, 0.5)\n"
-    )
+    text = "dim j\ndata y[j]: real\nparam m: real = 3\nparam t: positive = 1\nz[j] ~ Normal(m, t)\ny[j] ~ Normal(z, 0.5)\n"
     f = fit(text, {"y": Y})
     assert f.params["m"] == pytest.approx(Y.mean(), abs=0.05)
     assert f.params["t"] == pytest.approx(np.sqrt(Y.var() - 0.25), rel=0.1)

@@ -1,0 +1,209 @@
+"""Guides over programs: density and draws agree, gates at their ends, gradients that stick the landing, the rule of auto."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from posteriors import CHAIN, CHAIN_Y, CONJUGATE, GROUPS, LABELLED, Y, conjugate_posterior
+
+import emfppl
+from emfppl.compiler.graph import GateSpec
+from emfppl.runtime.choose_guide import (
+    FLOW,
+    NAMES,
+    Recipe,
+    build_guide,
+    flat,
+    next_rung,
+    order_of,
+    rebuild_guide,
+    recipe_of,
+)
+from emfppl.runtime.guides.backbone import Frame
+from emfppl.runtime.precision import precision
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with precision("float64"):
+        yield
+
+
+def program(text, data):
+    return emfppl.load(text).bind(data).program
+
+
+GROUPED, CHAINED = program(LABELLED, GROUPS), program(CHAIN, {"y": CHAIN_Y})
+RECIPES = [
+    Recipe("mean_field"),
+    Recipe("full_rank", shut=True),
+    Recipe("low_rank", 2),
+    Recipe("full_rank", flow=(2, (6,))),
+]
+
+
+def random_params(guide, seed=0, size=0.3):
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: leaf + size * rng.normal(size=np.shape(leaf)), guide.init(0))
+
+
+# ---------------------------------------------------------------- laws
+
+
+@pytest.mark.parametrize("program", [GROUPED, CHAINED], ids=["grouped", "chain"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.name)
+def test_density_at_a_draw_is_that_of_the_draw(program, recipe):
+    guide = build_guide(program, recipe)
+    params = random_params(guide)
+    eps = np.random.default_rng(1).normal(size=guide.dim)
+    values, log_q = jax.jit(guide.transform)(params, eps)
+    np.testing.assert_allclose(jax.jit(guide.log_prob)(params, values), log_q, rtol=1e-8)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.name)
+def test_density_against_autodiff(recipe):
+    guide = build_guide(CHAINED, recipe)
+    params = random_params(guide)
+    eps = np.random.default_rng(1).normal(size=guide.dim)
+    _, log_q = guide.transform(params, eps)
+    jacobian = jax.jacfwd(lambda e: guide.transform(params, e)[0]["x"])(jnp.asarray(eps))
+    exact = -0.5 * np.sum(eps**2) - 0.5 * guide.dim * np.log(2 * np.pi) - np.linalg.slogdet(jacobian)[1]
+    np.testing.assert_allclose(log_q, exact, rtol=1e-9)
+
+
+def identity(guide):
+    return guide.init(0, Frame(np.zeros(guide.dim), np.ones(guide.dim)))
+
+
+def test_open_gates_are_the_prior():
+    guide = build_guide(GROUPED, Recipe("full_rank"))
+    params = identity(guide)
+    params["gates"] = {k: np.full_like(v, 40.0) for k, v in params["gates"].items()}
+    eps = np.random.default_rng(2).normal(size=guide.dim)
+    values, log_q = guide.transform(params, eps)
+    prior, log_det = GROUPED.forward(guide.unravel(jnp.asarray(eps)))
+    for name, value in prior.items():
+        np.testing.assert_allclose(values[name], value, rtol=1e-6)
+    np.testing.assert_allclose(log_q, -0.5 * eps @ eps - 0.5 * eps.size * np.log(2 * np.pi) - log_det, rtol=1e-6)
+
+
+def test_shut_gates_are_the_transform_of_the_support():
+    guide = build_guide(GROUPED, Recipe("full_rank", shut=True))
+    eps = np.random.default_rng(2).normal(size=guide.dim)
+    values, _ = guide.transform(identity(guide), eps)
+    np.testing.assert_allclose(values["m"], eps[0])
+    np.testing.assert_allclose(values["s"], np.exp(eps[1]))
+    np.testing.assert_allclose(values["a"], eps[2:])
+
+
+def test_centre_of_the_prior_with_shut_gates():
+    guide = build_guide(
+        program("data y: real\na ~ Normal(70, 2)\nb ~ LogNormal(3, 1)\ny ~ Normal(a, b)\n", {"y": 1.0}),
+        Recipe("mean_field", shut=True),
+    )
+    np.testing.assert_allclose(guide.centre().loc, [70, 3], rtol=1e-6)
+
+
+# ---------------------------------------------------------------- gradients
+
+
+def exact_conjugate():
+    """The full-rank guide that is the posterior."""
+    guide = build_guide(program(CONJUGATE, {"y": Y}), Recipe("full_rank", shut=True))
+    mean, sd = conjugate_posterior()
+    return guide, guide.init(0, Frame(np.array([mean]), np.array([sd])))
+
+
+def test_gradients_stick_the_landing():
+    guide, params = exact_conjugate()
+    for eps in ([-2.0], [0.3], [1.7]):
+        stuck = jax.grad(guide.sticking_log_weight)(params, jnp.array(eps))
+        np.testing.assert_allclose(np.concatenate([np.ravel(g) for g in jax.tree.leaves(stuck)]), 0, atol=1e-10)
+    loose = jax.grad(guide.log_weight)(params, jnp.array([1.7]))
+    assert abs(loose["backbone"]["affine"]["loc"][0]) > 0.1
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.name)
+def test_sticking_gradients_have_the_mean_of_the_full_ones(recipe):
+    guide = build_guide(GROUPED, recipe)
+    params = random_params(guide, size=0.1)
+    eps = np.random.default_rng(3).normal(size=(20_000, guide.dim))
+    value, stuck = value_and_gradients(guide.sticking_log_weight, params, eps)
+    same, loose = value_and_gradients(guide.log_weight, params, eps)
+    np.testing.assert_allclose(value, same, rtol=1e-10)
+    for name in stuck:
+        error = (stuck[name] - loose[name]).std(axis=0) / np.sqrt(len(eps))
+        assert np.all(np.abs((stuck[name] - loose[name]).mean(axis=0)) < 5 * error + 1e-9), name
+
+
+def value_and_gradients(function, params, eps):
+    values, tree = jax.jit(jax.vmap(jax.value_and_grad(function), (None, 0)))(params, eps)
+    return values, {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+# ---------------------------------------------------------------- the rule
+
+
+def test_the_rule():
+    assert recipe_of(program(CONJUGATE, {"y": Y}), "auto") == Recipe("full_rank", shut=True)
+    assert recipe_of(GROUPED, "auto").name == "gated full_rank"
+    many = "dim i\ndata y[i]: real\n{}x[i] ~ Normal({}, 1)\ny[i] ~ Normal(x, 1)\n"
+    wide = program(many.format("", 0), {"y": np.zeros(300)})
+    deep = program(many.format("m ~ Normal(0, 1)\n", "m"), {"y": np.zeros(300)})
+    assert recipe_of(wide, "auto").name == "low_rank" and recipe_of(deep, "auto").name == "gated mean_field"
+    assert recipe_of(deep, "iaf") == Recipe("mean_field", flow=FLOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_flat"),
+    [
+        (CONJUGATE, True),
+        (LABELLED, False),
+        (CHAIN, False),
+        ("data y: real\na ~ Normal(0, 1)\nb = 2 * a\nc ~ Normal(b, 1)\ny ~ Normal(c, 1)\n", False),
+        ("data y: real\nparam p: real\na ~ Normal(p, 1)\ny ~ Normal(a, 1)\n", False),
+        ("data y: real\na ~ Normal(0, 1)\nc ~ Normal(a, 1)\ny ~ Normal(a, 1)\n", True),  # c is drawn forward
+    ],
+)
+def test_flat_programs(text, is_flat):
+    assert flat(emfppl.load(text)._graph) is is_flat
+
+
+def test_scales_come_first_in_flows():
+    """Of m, s, a[0], a[1], a[2] the scale s, then the other root m, then the groups."""
+    assert order_of(GROUPED) == (1, 0, 2, 3, 4)
+
+
+def test_next_rung():
+    assert next_rung(GROUPED, "auto", recipe_of(GROUPED, "auto")).name == "gated iaf"
+    assert next_rung(GROUPED, "gated", recipe_of(GROUPED, "gated")) is None
+    assert next_rung(GROUPED, "auto", Recipe("full_rank", flow=FLOW)) is None
+
+
+def test_guide_blocks():
+    block = "guide {{\n  backbone {}\n  gate all: per_variable, init = 0.6\n  gate m: off\n}}\n"
+
+    def made(backbone, name="auto"):
+        p = program(LABELLED + block.format(backbone), GROUPS)
+        return build_guide(p, recipe_of(p, name))
+
+    guide = made("iaf(layers = 3, hidden = [5])")
+    assert guide.name == "gated iaf" and guide.backbone.flow.layers == 3 and guide.backbone.flow.hidden == (5,)
+    assert guide.gates.spec("s") == GateSpec("per_variable", 0.6) and guide.gates.spec("m").mode == "off"
+    np.testing.assert_allclose(jax.nn.sigmoid(guide.init(0)["gates"]["a"]), 0.6)
+    assert made("low_rank(rank = 2)").backbone.affine.rank == 2
+    assert made("full_rank").name == "gated full_rank"
+    assert made("full_rank", "mean_field").name == "mean_field"  # a name given to fit wins
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_descriptions_rebuild_guides(name):
+    guide = build_guide(GROUPED, recipe_of(GROUPED, name))
+    again = rebuild_guide(GROUPED, guide.describe())
+    assert again.describe() == guide.describe() and again.name == guide.name
+    params = guide.init(0)
+    assert jax.tree.map(np.shape, again.init(0)) == jax.tree.map(np.shape, params)
+    eps = np.random.default_rng(0).normal(size=guide.dim)
+    np.testing.assert_array_equal(again.transform(params, eps)[1], guide.transform(params, eps)[1])
