@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from emfppl.compiler.distributions import Distribution, Table
+from emfppl.compiler.distributions import COUNT, Distribution, Table
 from emfppl.runtime.bijections.families import DISCRETE, LAWS, continuous, with_defaults
 from emfppl.runtime.bijections.interval import Interval
 from emfppl.runtime.bijections.laws import Law
@@ -27,9 +27,12 @@ def row_of(value: DistValue, table: Table) -> Distribution:
 
 
 def arguments(value: DistValue, table: Table) -> dict[str, Any]:
-    """All arguments as real arrays, defaults filled in; distributions as they are."""
-    full = with_defaults(row_of(value, table), value.args)
-    return {k: v if isinstance(v, DistValue) else jnp.asarray(v, float) for k, v in full.items()}
+    """All arguments as real arrays, counts as whole ones, defaults filled in; distributions as they are."""
+    row = row_of(value, table)
+    counts = {p.name for form in row.forms for p in form if p.kind == COUNT}
+    full = with_defaults(row, value.args)
+    plain = {k: jnp.asarray(v).astype(int if k in counts else float) for k, v in full.items() if not isinstance(v, DistValue)}
+    return {**full, **plain}
 
 
 def is_discrete(value: DistValue, table: Table) -> bool:

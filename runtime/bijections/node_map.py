@@ -17,7 +17,6 @@ whole numbers                              ``discrete.Discrete``: density and sa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -28,7 +27,7 @@ from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.runtime.bijections import partial_correlations, stick_breaking, unconstrain
 from emfppl.runtime.bijections.bounded import Beta
-from emfppl.runtime.bijections.discrete import Discrete
+from emfppl.runtime.bijections.discrete import Discrete, negative_binomial
 from emfppl.runtime.bijections.families import LAWS
 from emfppl.runtime.bijections.interval import Interval
 from emfppl.runtime.bijections.laws import Law
@@ -56,9 +55,9 @@ class NodeMap:
     event_shape: Shape
     table: Table
 
-    @cached_property
+    @property
     def event_map(self) -> EventMap:
-        """The bijection and the density."""
+        """The bijection and the density; made anew at each use, since what is made under a trace must not outlive it."""
         if is_discrete(self.dist, self.table):
             return self._discrete()
         if self.support.name not in ("interval", "integers") and self.support.name != "real_vector":
@@ -69,7 +68,7 @@ class NodeMap:
 
     @property
     def noise_event_shape(self) -> Shape:
-        return self.event_map.noise_event_shape
+        return noise_event_shape(self.dist.name, self.support.name, self.event_shape)
 
     @property
     def exact(self) -> bool:
@@ -132,6 +131,9 @@ class NodeMap:
             return Discrete(
                 law.log_prob, lambda x: jnp.any(component.support(x[..., None]), axis=-1), self.batch_shape
             )
+        if self.dist.name == "NegativeBinomial2":
+            density = negative_binomial(**arguments(self.dist, self.table))
+            return Discrete(density, law.support, self.batch_shape)
         if self.dist.name == "Categorical":
             return Discrete(lambda x: law.log_prob(x.astype(int)), law.support, self.batch_shape)
         return Discrete(law.log_prob, law.support, self.batch_shape)

@@ -25,12 +25,15 @@ def draw(node: NodeMap, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> j
         if law is not None:
             return law.sample(key, sample_shape)
     if not node.exact:
-        raise _no_sampler(node.dist.name)
+        raise _no_sampler(node.dist.name, row.log_prob is not None)
     noise = jax.random.normal(key, (*sample_shape, *node.batch_shape, *node.noise_event_shape))
     return jnp.asarray(node.event_map.forward(noise)[0])
 
 
-def _no_sampler(name: str) -> EmfError:
+def _no_sampler(name: str, registered: bool) -> EmfError:
+    if registered:
+        message = f"`{name}` was registered without a way to draw from it."
+        return EmfError([Diagnostic("E1191", message, hint="give it a quantile, a cdf or a sample function")])
     message = f"`{name}` has no draws here: its density over these values is not that of a probability."
     hint = "give it a proper prior" if name == "Flat" else "give all elements of the vector the same arguments"
     return EmfError([Diagnostic("E1191", message, hint=hint)])
