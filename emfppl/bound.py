@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from emfppl import arguments
 from emfppl.compiler.ast_to_checked.context import listed
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime import arguments
 from emfppl.runtime.bind import Binding
 from emfppl.runtime.graph_to_model import numpyro_model
 from emfppl.runtime.inside import inside

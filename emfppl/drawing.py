@@ -7,10 +7,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from emfppl.arguments import wrong
 from emfppl.compiler.graph import Graph
 from emfppl.compiler.graph_to_dot import to_dot, to_mermaid
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.arguments import wrong
 
 ENDINGS = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".md": "mermaid"}
 

@@ -7,13 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emfppl import arguments
 from emfppl.compiler.distributions import STANDARD, Distribution, Table
 from emfppl.compiler.graph import Graph
 from emfppl.compiler.pipeline import check_text, compile_text
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.grammar.source import SourceText
 from emfppl.read_source import read_source
+from emfppl.registered import table_with
+from emfppl.runtime import arguments
 
 if TYPE_CHECKING:
     from emfppl.bound import Bound, NumpyroModel
@@ -141,13 +142,13 @@ def load(path_or_text: str | Path, *, distributions: Iterable[Distribution] = ()
 
     Raises `EmfError` with everything that is wrong with it.
     """
-    return Model(read_source(path_or_text), _table(distributions))
+    return Model(read_source(path_or_text), table_with(distributions))
 
 
 def check(path_or_text: str | Path, *, distributions: Iterable[Distribution] = ()) -> list[Diagnostic]:
     """All errors and warnings about a program, in source order; never raises `EmfError`."""
     try:
-        source, table = read_source(path_or_text), _table(distributions)
+        source, table = read_source(path_or_text), table_with(distributions)
     except EmfError as error:
         return list(error.diagnostics)
     return list(check_text(source, table))
@@ -169,14 +170,3 @@ def fit(
     if not isinstance(path_or_model, Model):
         path_or_model = load(path_or_model, distributions=distributions)
     return path_or_model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision)
-
-
-def _table(distributions: Iterable[Distribution]) -> Table:
-    rows = (distributions,) if isinstance(distributions, Distribution) else tuple(distributions)
-    for row in rows:
-        if not isinstance(row, Distribution):
-            hint = "write distributions=[emfppl.Distribution(…)]"
-            raise arguments.wrong(
-                f"`distributions` holds emfppl.Distribution rows; {row!r} is not one.", hint
-            )
-    return STANDARD.extended(*rows)

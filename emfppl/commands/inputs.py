@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from emfppl.arguments import wrong
 from emfppl.compiler.graph import Graph
 from emfppl.grammar.source import SourceText
 from emfppl.read_source import read_file
+from emfppl.runtime.arguments import wrong
 
 DATA_HELP = "Data: a JSON, NPZ, CSV or Parquet file. Several may be given; together they hold all variables."
 

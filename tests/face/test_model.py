@@ -305,6 +305,38 @@ def test_registered_distributions_are_checked():
     fails("E1302", emf.load, WIND, distributions=["Rayleigh"])
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"name": "a b"}, "name"), ({"log_prob": None}, "log density"), ({"cdf": 3}, "`cdf`"), ({"forms": ()}, "forms"),
+     ({"forms": ("scale",)}, "forms"), ({"forms": ((emf.Parameter("scale", "positve"),),)}, "did you mean `positive`"),
+     ({"support": "postive"}, "did you mean `positive`"), ({"support": "above(low)"}, "no argument `low`"),
+     ({"support": "interval(scale)"}, "unknown support")],
+    ids=str,
+)  # fmt: skip
+def test_rows_that_can_not_serve(change, words):
+    from dataclasses import replace
+
+    row = replace(rayleigh(), **change)
+    assert words in fails("E1302", emf.load, WIND, distributions=[row])
+    assert [d.code for d in emf.check(WIND, distributions=[row])] == ["E1302"]
+
+
+def test_without_a_sampler_there_are_no_draws():
+    row = emf.Distribution("Odd", ((),), "real", log_prob=lambda x: -jnp.abs(x))
+    model = emf.load("x ~ Odd()\n", distributions=[row])
+    assert "registered" in fails("E1191", model.sample_prior, 3)
+
+
+def test_arguments_of_a_posterior_are_checked(tmp_path):
+    fit = emf.fit(MEAN, {"y": [0.5, 1.5]}, progress=False)
+    for call, args in ((fit.save, (3,)), (emf.open, (3,)), (fit.sample, (0,)), (fit.sample, (5, -1)),
+                       (fit.predict, ("a",)), (fit.predict, (3, 1.5))):  # fmt: skip
+        fails("E1302", call, *args)
+    for values in ({"mu": "x"}, {}, 3, {"mu": [[1, 2]]}):
+        fails("E1104", fit.log_prob, values)
+    fails("E1203", fit.save, tmp_path)
+
+
 # ---------------------------------------------------------------- looking at it
 
 
