@@ -101,7 +101,7 @@ class Bound:
 
     def sample_prior(self, num_draws: int = 1000, seed: int = 0) -> dict[str, np.ndarray]:
         """Draws of every latent, computed and observed variable, leading axis draws."""
-        seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        seed, num_draws = arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         with precision(self.precision):
             keys = jax.random.split(jax.random.key(seed), num_draws)
             return _numpy(jax.jit(jax.vmap(self.program.simulate))(keys))
@@ -113,7 +113,7 @@ class Bound:
         from emfppl.runtime.fit import fit_program
         from emfppl.runtime.posterior import Posterior
 
-        seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        seed, num_draws = arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         absent = sorted(self.program.binding.absent)
         if absent:
             message = f"The data lack {listed(f'`{n}`' for n in absent)}; a posterior needs all observed data."
@@ -133,7 +133,7 @@ class Bound:
         """A NumPyro guide for `numpyro_model`: ``SVI(bound.numpyro_model, bound.numpyro_guide(), …)``."""
         from emfppl.runtime.graph_to_guide import numpyro_guide
 
-        return numpyro_guide(self.program, arguments.guide_name(guide), arguments.whole("seed", seed, 0))
+        return numpyro_guide(self.program, arguments.guide_name(guide), arguments.seed_of(seed))
 
 
 class NumpyroModel:

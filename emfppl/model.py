@@ -53,7 +53,7 @@ class Model:
         `num_draws`: how many draws ``fit.draws`` holds. `sizes`: of dims that no data show. `precision`:
         "float32" or "float64". Raises `EmfError`.
         """
-        arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         arguments.guide_name(guide)
         return self._bind(data, sizes, precision, "required").fit(guide, seed, num_draws, progress)
 
@@ -86,7 +86,7 @@ class Model:
         Data that only feed the program are needed, observed ones are not: their dims come from `sizes` if
         nothing else shows them.
         """
-        seed, num_draws = arguments.whole("seed", seed, 0), arguments.whole("num_draws", num_draws, 1)
+        seed, num_draws = arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         return self.bind(data, sizes).sample_prior(num_draws, seed)
 
     @cached_property

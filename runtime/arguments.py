@@ -12,8 +12,11 @@ from emfppl.compiler.ast_to_checked.context import listed, near
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 
 
-def whole(name: str, value: Any, least: int) -> int:
-    """`value` as an int of at least `least`; raises `EmfError` E1302."""
+LARGEST_SEED = 2**32 - 1  # JAX wraps larger ones around
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """`value` as an int from `least` to `most`; raises `EmfError` E1302."""
     hint = f"write {name}={max(least, 1)}, for instance"
     try:
         number = None if isinstance(value, bool) else operator.index(value)
@@ -23,7 +26,14 @@ def whole(name: str, value: Any, least: int) -> int:
         raise wrong(f"`{name}` is a whole number; {value!r} is not.", hint)
     if number < least:
         raise wrong(f"`{name}` is at least {least}; {number} is less.", hint)
+    if most is not None and number > most:
+        raise wrong(f"`{name}` is at most {most}; {number} is more.", hint)
     return number
+
+
+def seed_of(value: Any) -> int:
+    """A seed: 0 to 2³² − 1."""
+    return whole("seed", value, 0, LARGEST_SEED)
 
 
 def sizes_of(value: Any) -> dict[str, int] | None:

@@ -118,7 +118,7 @@ class Posterior:
 
     def sample(self, num_draws: int = 1000, seed: int = 0) -> Draws:
         """Fresh draws, as in `draws`. They are spread more evenly than independent ones (`runtime/noise.py`)."""
-        num_draws, seed = arguments.whole("num_draws", num_draws, 1), arguments.whole("seed", seed, 0)
+        num_draws, seed = arguments.whole("num_draws", num_draws, 1), arguments.seed_of(seed)
         noise = even_noise(num_draws, self.result.guide.dim, seed)
         with precision(self.result.precision):
             values = self._numpy(self._mapped("transform", self._transform)(self.result.params, noise, self.program.data))
@@ -141,7 +141,7 @@ class Posterior:
 
     def predict(self, num_draws: int | None = None, seed: int | None = None) -> Draws:
         """Posterior predictive draws of every observed variable, one for each posterior draw."""
-        seed = self.seed if seed is None else arguments.whole("seed", seed, 0)
+        seed = self.seed if seed is None else arguments.seed_of(seed)
         values = self.draws if num_draws is None else self.sample(num_draws, seed)
         observed = {v.name for v in self.program.graph.of_role(Role.OBSERVED)}
         count = self.num_draws if num_draws is None else num_draws

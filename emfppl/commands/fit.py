@@ -14,6 +14,7 @@ from emfppl.commands.output import echo_json, need_writable, show
 from emfppl.compilation_cache import use_cache
 from emfppl.compiler.pipeline import check_text, compile_text
 from emfppl.grammar.diagnostics import EmfError
+from emfppl.runtime.arguments import LARGEST_SEED
 
 if TYPE_CHECKING:
     from emfppl.runtime.posterior import Posterior
@@ -41,7 +42,7 @@ FACTS = ("elbo", "elbo_se", "log_evidence", "khat", "ess", "converged", "num_par
     metavar="NAME",
     help="How to approximate: see docs/inference.md.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
 @click.option("--num-draws", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option(
     "--precision", type=click.Choice(["float32", "float64"]), help="Chosen from the program by default."

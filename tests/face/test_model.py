@@ -96,7 +96,7 @@ def test_sizes_serve_where_no_data_show_them():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"seed": -1}, {"seed": "a"}, {"seed": 1.5}, {"seed": True}, {"num_draws": 0}, {"num_draws": None},
+    [{"seed": -1}, {"seed": 2**32}, {"seed": "a"}, {"seed": 1.5}, {"seed": True}, {"num_draws": 0}, {"num_draws": None},
      {"guide": 3}, {"precision": "double"}, {"sizes": [3]}, {"sizes": {"obs": -1}}, {"sizes": {"obs": 2.5}}],
     ids=str,
 )  # fmt: skip
