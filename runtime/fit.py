@@ -164,7 +164,7 @@ def _with_flow(task: _Task, recipe: Recipe, below: _Rung, forced: bool) -> _Rung
         return below
     backbone = {**below.params["backbone"], "flow": guide.backbone.flow.init(np.random.default_rng(task.seed))}
     units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
-    plan = replace(make_plan(task, guide.dim, 1, 500, ROUNDS), rates=(0.01, 0.003), shrink=1.0)
+    plan = replace(make_plan(task, guide.dim, 1, 500, ROUNDS), rates=(0.03, 0.01), shrink=0.7)
     above = _search(task, guide, plan, [Start({**below.params, "backbone": backbone}, units)], below.search.spread)
     error = np.hypot(above.certificate.elbo_se, below.certificate.elbo_se)
     least = max(0.02, 2 * error) if below.search.converged else 0.0

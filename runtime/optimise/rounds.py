@@ -2,7 +2,8 @@
 
 A lane is one start with one step size. After each round every start keeps its best lane (by ELBO, on noise common to all
 rounds), the affine map learned so far becomes the frame, and the next round is twice as long at half the rate. The
-fit has converged when a round gains less than `tolerance` nats, or less than its own noise.
+fit has converged when a round gains less than `tolerance` nats, or less than its own noise, or when the importance
+weights show that no more than that can be gained.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk, settled
 
 MANY = 0.1  # of the steps: where more are not finite a fit has not converged
+EVEN = 0.9  # effective share of the draws from which the gap can be told
 NEAR = 5.0  # nats: a mode further below the best holds less than a hundredth of its mass
 
 Tree = Any
@@ -52,6 +54,16 @@ class Score(NamedTuple):
         """Mean over the finite log weights, −inf if there are none."""
         finite = self.log_weights[np.isfinite(self.log_weights)]
         return float(finite.mean()) if finite.size else -np.inf
+
+    @property
+    def gap(self) -> float:
+        """What the ELBO could still gain, in nats, if the weights are even enough to tell; else inf."""
+        if not np.all(np.isfinite(self.log_weights)):
+            return np.inf
+        weights = np.exp(self.log_weights - self.log_weights.max())
+        share = weights.sum() ** 2 / (weights**2).sum() / weights.size
+        evidence = self.log_weights.max() + np.log(weights.mean())
+        return float(evidence - self.elbo) if share > EVEN else np.inf
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -201,8 +213,10 @@ class Rounds:
         gain, error = search.gain
         if search.lost:
             return True
-        noise = min(2 * error, 3 * self.plan.tolerance)
-        search.converged = number > 0 and gain < max(self.plan.tolerance, noise) and search.skipped < MANY
+        noise = min(2 * error, 1.5 * self.plan.tolerance)
+        still = number > 0 and gain < max(self.plan.tolerance, noise)
+        exact = search.scores[search.best].gap < self.plan.tolerance
+        search.converged = (still or exact) and search.skipped < MANY
         return search.converged
 
     # ------------------------------------------------------------ frames

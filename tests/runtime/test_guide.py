@@ -125,7 +125,7 @@ def test_gradients_stick_the_landing():
     assert abs(loose["backbone"]["affine"]["loc"][0]) > 0.1
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.name)
+@pytest.mark.parametrize("recipe", RECIPES[::3], ids=lambda r: r.name)
 def test_sticking_gradients_have_the_mean_of_the_full_ones(recipe):
     guide = build_guide(GROUPED, recipe)
     params = random_params(guide, size=0.1)
