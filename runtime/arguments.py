@@ -11,7 +11,6 @@ import numpy as np
 from emfppl.compiler.ast_to_checked.context import listed, near
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 
-
 LARGEST_SEED = 2**32 - 1  # JAX wraps larger ones around
 
 
