@@ -183,7 +183,7 @@ def make_plan(task: _Task, dim: int, starts: int, first_round: int, rounds: int)
         draws,
         first_round=first_round,
         rounds=rounds,
-        tolerance=max(0.02, 0.0005 * dim),
+        tolerance=max(0.02, 0.0002 * dim),
         evaluation=4000 if elements <= 2_000 else 1000 if elements <= 20_000 else 200,
         batch=int(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 250)),
         chunk=int(np.clip(20_000_000 / (elements * draws * lanes + 1), 5, 200)),

@@ -3,7 +3,7 @@
 A lane is one start with one step size. After each round every start keeps its best lane (by ELBO, on noise common to all
 rounds), the affine map learned so far becomes the frame, and the next round is twice as long at half the rate. The
 fit has converged when a round gains less than `tolerance` nats, or less than its own noise, or when the importance
-weights show that no more than that can be gained.
+weights show that not even half of that can be gained.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ class Rounds:
             return True
         noise = min(2 * error, 1.5 * self.plan.tolerance)
         still = number > 0 and gain < max(self.plan.tolerance, noise)
-        exact = search.scores[search.best].gap < self.plan.tolerance
+        exact = search.scores[search.best].gap < self.plan.tolerance / 2
         search.converged = (still or exact) and search.skipped < MANY
         return search.converged
 
