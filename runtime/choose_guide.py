@@ -71,8 +71,10 @@ def recipe_of(program: Program, name: str) -> Recipe:
 
 
 def _unknown(name: str) -> Diagnostic:
-    near = get_close_matches(name.lower(), NAMES, n=1, cutoff=0.5)
+    near = get_close_matches(name.lower(), NAMES, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
+    if name.lower() in ("nuts", "hmc", "mcmc"):
+        hint = "MCMC runs on model.numpyro_model, as on any NumPyro model"
     return Diagnostic("E1101", f"There is no guide named {name!r}.", hint=hint)
 
 
