@@ -29,7 +29,7 @@ from emfppl.compiler.passes.recurrences import fission
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.bijections.node_map import DistValue, SupportValue, is_exact, node_map, noise_event_shape
 from emfppl.runtime.bind import Binding
-from emfppl.runtime.evaluate import Scope, evaluate
+from emfppl.runtime.evaluate import Scope, as_type, evaluate
 from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, place_of, ranges_of, run, target_shape
 from emfppl.runtime.named import Named, filled
 from emfppl.runtime.precision import precision
@@ -49,6 +49,7 @@ class Program:
         self.layout = Layout(dict(binding.sizes), table, kinds)
         self.shapes = {v.name: tuple(binding.sizes[d.rstrip("'")] for d in v.dims) for v in self.graph.variables}
         self._keyed: tuple[Item, ...] = self.selection.keyed
+        self._densities: dict[frozenset[str], list[Item]] = {}
         self.data: dict[str, np.ndarray] = self._data()
         self.noise_shapes = {key: self._noise_shape(node) for key, node in self._latent_items}
         self.noise_variables = {key: node.target.name for key, node in self._latent_items}
@@ -67,10 +68,13 @@ class Program:
         items = [(k, n) for k, n in self._keyed if not isinstance(n, g.FactorNode) and n.target.name in names]
         return self._with_known(items, Role.OBSERVED)
 
-    @cached_property
-    def _density_items(self) -> list[Item]:
-        """The nodes of the density, with the values of all random variables known."""
-        return self._with_known([(k, n) for k, n in self._keyed if self._in_density(n)], *RANDOM)
+    def _density_items(self, values: Values) -> list[Item]:
+        """The nodes of the density at these values, with the values of all random variables known."""
+        given = self.selection.guided | (self.graph.barren & set(values))
+        if given not in self._densities:
+            items = [(k, n) for k, n in self._keyed if self.selection.in_density(n, given, frozenset(self.data))]
+            self._densities[given] = self._with_known(items, *RANDOM)
+        return self._densities[given]
 
     @cached_property
     def _known_latent_items(self) -> list[Item]:
@@ -95,14 +99,6 @@ class Program:
     @cached_property
     def _simulated_items(self) -> list[Item]:
         return [(k, n) for k, n in self._keyed if not isinstance(n, g.FactorNode) and n.target.name not in self.selection.fixed]
-
-    def _in_density(self, node: g.Node) -> bool:
-        if isinstance(node, g.FactorNode):
-            return True
-        name = node.target.name
-        if isinstance(node, g.RandomNode) and node.observed:
-            return name in self.data
-        return name in self.selection.guided | self.selection.followed
 
     def _with_known(self, items: Sequence[Item], *roles: Role) -> list[Item]:
         """The nodes with no loop carried through variables of these roles, whose values are known."""
@@ -224,22 +220,27 @@ class Program:
         return run(self._known_latent_items, self.layout, state, {}, lambda s: (None, look(s, taken(s)))).terms
 
     def log_density(self, values: Values, data: Any = None) -> Any:
-        """log p(values, data): all latents of the guide, all observed data, all factors. Missing entries count nothing."""
-        return _total(self._terms(self._density_items, values, data))
+        """log p(values, data): all latents of the guide, all observed data, all factors. Missing entries count nothing.
+
+        Latents with nothing observed below them count where `values` hold them; without them they are integrated out.
+        """
+        return _total(self._terms(self._density_items(values), values, data))
 
     def log_terms(self, values: Values, data: Any = None) -> list[tuple[g.Node, Any]]:
         """The terms of `log_density`: nodes, each with an array over its domain."""
-        terms = self._terms(self._density_items, values, data)
-        return [(node, terms[key]) for key, node in self._density_items if key in terms]
+        items = self._density_items(values)
+        terms = self._terms(items, values, data)
+        return [(node, terms[key]) for key, node in items if key in terms]
 
     def log_likelihood(self, values: Values, data: Any = None) -> dict[str, Any]:
         """The log density of every observed entry, by variable in declared dim order; nan where the entry is missing.
 
         An entry of a vector distribution is a whole draw: its event dims are gone.
         """
-        terms = self._terms(self._density_items, values, data)
+        items = self._density_items(values)
+        terms = self._terms(items, values, data)
         out: dict[str, Any] = {}
-        for key, node in self._density_items:
+        for key, node in items:
             if isinstance(node, g.RandomNode) and node.observed:
                 self._lay_out(out, key, node, terms[key])
         return out
@@ -278,7 +279,9 @@ class Program:
         return {k: v for k, v in self._given(data).items() if k not in observed or k in self.binding.values}
 
     def _latents(self, values: Values) -> dict[str, Any]:
-        return {name: jnp.asarray(values[name], float) for name in self.selection.guided}
+        """The values of the guide's latents, and of others that are given."""
+        names = self.selection.guided | (self.graph.barren & set(values))
+        return {name: as_type(values[name], self.layout.kinds[name]) for name in names}
 
     def _taking(self, values: Values) -> Any:
         """A function that takes a node's value out of whole variables."""

@@ -77,8 +77,22 @@ class Selection:
     @cached_property
     def followed(self) -> frozenset[str]:
         """Computed variables that follow from the guide's latents (and observed data), and from nothing drawn later."""
-        drawn_later = self._latents() - self.guided
-        return self._computed() - self.fixed - self._below(drawn_later | self.absent)
+        return self._following(self.guided)
+
+    def _following(self, given: frozenset[str]) -> frozenset[str]:
+        """Computed variables that need no latents but these, and no data that are absent."""
+        return self._computed() - self.fixed - self._below((self._latents() - given) | self.absent)
+
+    def in_density(self, node: g.Node, given: frozenset[str], data: frozenset[str]) -> bool:
+        """Whether a node counts, or is needed, in the density of the latents `given` and the data."""
+        if isinstance(node, g.FactorNode):
+            return True
+        name, computed = node.target.name, self._following(given)
+        if isinstance(node, g.RandomNode) and node.observed:
+            return name in data
+        if isinstance(node, g.ComputedNode):
+            return name in computed
+        return name in given and not names_read(node) & (self._latents() | self._computed()) - given - computed - self.fixed
 
     @cached_property
     def discrete(self) -> frozenset[str]:

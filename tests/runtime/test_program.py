@@ -310,3 +310,14 @@ def test_gradients_flow_through_scans():
         for n in range(flat.size):
             step = jnp.zeros_like(flat).at[n].set(1e-5)
             assert float(exact[n]) == pytest.approx(float(f(flat + step) - f(flat - step)) / 2e-5, rel=1e-5, abs=1e-6)
+
+
+def test_the_density_of_what_nothing_observed_depends_on():
+    """Integrated out where its values are not given, counted where they are."""
+    text = "data y: real\nm ~ Normal(0, 1)\nn_new ~ Poisson(exp(m))\nx_new ~ Normal(2 * n_new, 1)\ny ~ Normal(m, 1)\n"
+    program = program_of(text, {"y": 0.5})
+    alone = stats.norm.logpdf(0.3) + stats.norm.logpdf(0.2)
+    assert float(program.log_density({"m": 0.3})) == pytest.approx(alone, rel=1e-5)
+    values = {"m": 0.3, "n_new": 2, "x_new": 3.0}
+    whole = alone + stats.poisson.logpmf(2, np.exp(0.3)) + stats.norm.logpdf(3.0, 4, 1)
+    assert float(program.log_density(values)) == pytest.approx(whole, rel=1e-5)
