@@ -11,7 +11,6 @@ Where values are known (`inverse`, `log_density`) nothing random has to be carri
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -26,14 +25,13 @@ from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import Role
 from emfppl.compiler.passes.recurrences import fission
-from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.bijections.node_map import DistValue, SupportValue, is_exact, node_map, noise_event_shape
 from emfppl.runtime.bind import Binding
 from emfppl.runtime.evaluate import Scope, as_type, evaluate
-from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, place_of, ranges_of, run, target_shape
+from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, place_of, ranges_of, run
 from emfppl.runtime.named import Named, filled
 from emfppl.runtime.precision import precision
-from emfppl.runtime.selection import Selection, read_early
+from emfppl.runtime.selection import Selection
 
 Values = Mapping[str, Any]
 RANDOM = (Role.LATENT, Role.OBSERVED)
@@ -48,7 +46,7 @@ class Program:
         kinds = {v.name: v.kind for v in self.graph.variables}
         self.layout = Layout(dict(binding.sizes), table, kinds)
         self.shapes = {v.name: tuple(binding.sizes[d.rstrip("'")] for d in v.dims) for v in self.graph.variables}
-        self._keyed: tuple[Item, ...] = self.selection.keyed
+        self.keyed: tuple[Item, ...] = self.selection.keyed
         self._densities: dict[frozenset[str], list[Item]] = {}
         self.data: dict[str, np.ndarray] = self._data()
         self.noise_shapes = {key: self._noise_shape(node) for key, node in self._latent_items}
@@ -59,20 +57,20 @@ class Program:
 
     @property
     def _latent_items(self) -> list[tuple[str, g.RandomNode]]:
-        return [(k, n) for k, n in self._keyed if isinstance(n, g.RandomNode) and n.target.name in self.selection.guided]
+        return [(k, n) for k, n in self.keyed if isinstance(n, g.RandomNode) and n.target.name in self.selection.guided]
 
     @cached_property
     def _forward_items(self) -> list[Item]:
         """Latents and what is computed from them."""
         names = self.selection.guided | self.selection.followed
-        items = [(k, n) for k, n in self._keyed if not isinstance(n, g.FactorNode) and n.target.name in names]
+        items = [(k, n) for k, n in self.keyed if not isinstance(n, g.FactorNode) and n.target.name in names]
         return self._with_known(items, Role.OBSERVED)
 
     def _density_items(self, values: Values) -> list[Item]:
         """The nodes of the density at these values, with the values of all random variables known."""
         given = self.selection.guided | (self.graph.barren & set(values))
         if given not in self._densities:
-            items = [(k, n) for k, n in self._keyed if self.selection.in_density(n, given, frozenset(self.data))]
+            items = [(k, n) for k, n in self.keyed if self.selection.in_density(n, given, frozenset(self.data))]
             self._densities[given] = self._with_known(items, *RANDOM)
         return self._densities[given]
 
@@ -84,21 +82,7 @@ class Program:
     def model_items(self) -> list[Item]:
         """The nodes of a NumPyro model: all but what is fixed, discrete latents, and what is computed from these."""
         left_out = self.selection.fixed | self.selection.discrete
-        return [(k, n) for k, n in self._keyed if isinstance(n, g.FactorNode) or n.target.name not in left_out]
-
-    @cached_property
-    def _partly_drawn(self) -> frozenset[str]:
-        """Observed variables with entries that no node draws."""
-        drawn = {v.name: 0 for v in self.graph.of_role(Role.OBSERVED)}
-        for _, node in self._keyed:
-            if isinstance(node, g.RandomNode) and node.observed:
-                scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
-                drawn[node.target.name] += math.prod(target_shape(node.target, scope))
-        return frozenset(name for name, count in drawn.items() if count < math.prod(self.shapes[name]))
-
-    @cached_property
-    def _simulated_items(self) -> list[Item]:
-        return [(k, n) for k, n in self._keyed if not isinstance(n, g.FactorNode) and n.target.name not in self.selection.fixed]
+        return [(k, n) for k, n in self.keyed if isinstance(n, g.FactorNode) or n.target.name not in left_out]
 
     def _with_known(self, items: Sequence[Item], *roles: Role) -> list[Item]:
         """The nodes with no loop carried through variables of these roles, whose values are known."""
@@ -325,38 +309,9 @@ class Program:
         the data up to it. So are entries that no line draws. Raises `EmfError` E1190 where these data are absent, E1191 for a
         `Flat` that is not in `values`.
         """
-        given = {} if values is None else {v.name: values[v.name] for v in self.graph.of_role(Role.LATENT) if v.name in values}
+        from emfppl.runtime.simulation import simulate
 
-        def draw(site: Site) -> tuple[Any, Any]:
-            if "value" in site.inputs:
-                return site.input("value"), jnp.zeros(site.batch_shape)
-            return site.map.sample(site.inputs["rng"].array), jnp.zeros(site.batch_shape)
-
-        items = self._simulated_items
-        needed = read_early(items, self.graph) | self._partly_drawn
-        if needed & self.binding.absent:
-            raise EmfError([_needs_data(self.graph, sorted(needed & self.binding.absent)[0])])
-        observed = {v.name for v in self.graph.of_role(Role.OBSERVED)} - needed
-        state = self.state({k: v for k, v in self._given(data).items() if k not in observed})
-        inputs = self._draw_inputs(key, items, given)
-        variables = run(items, self.layout, state, inputs, draw).variables
-        return {n: v for n, v in variables.items() if n in self.selection.simulated}
-
-    def _draw_inputs(self, key: Any, items: list[Item], given: Values) -> Inputs:
-        """For every random node its values where they are given, else keys, one for each round that it is carried through."""
-        out: dict[str, dict[str, Named]] = {}
-        for n, (name, node) in enumerate(items):
-            if not isinstance(node, g.RandomNode):
-                continue
-            ranges = ranges_of(node, self.layout.sizes)
-            if node.target.name in given:
-                out[name] = {"value": self.part_of(node, given[node.target.name])}
-            else:
-                carried = tuple(a.label for a in node.domain if a.carried)
-                shape = tuple(max(ranges[label][1] - ranges[label][0], 0) for label in carried)
-                own = jax.random.fold_in(key, n)
-                out[name] = {"rng": Named(jax.random.split(own, shape) if carried else own, carried)}
-        return out
+        return simulate(self, key, {} if values is None else values, self._given(data))
 
     def part_of(self, node: g.RandomNode, value: Any) -> Named:
         """A node's part of its whole variable: axes of the domain first."""
@@ -364,12 +319,6 @@ class Program:
         scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
         array = in_domain_order(value, node.target, scope, self.shapes[node.target.name], labels)
         return Named(array, (*labels, *(f"#{n}" for n in range(jnp.ndim(array) - len(labels)))))
-
-
-def _needs_data(graph: g.Graph, name: str) -> Diagnostic:
-    message = f"`{name}` is used above the line that draws it, so that a simulation needs its data."
-    hint = f"give {name}, or put the lines into one loop that draws each entry before it is used"
-    return Diagnostic("E1190", message, graph.variable(name).span, hint, graph.source)
 
 
 def in_domain_order(value: Any, target: g.Target, scope: Scope, shape: Any, batch: tuple[str, ...]) -> Any:

@@ -1,0 +1,81 @@
+"""Draws of a whole program: every latent, computed and observed variable, some of them given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from emfppl.compiler import graph as g
+from emfppl.compiler.graph import Role
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.evaluate import Scope
+from emfppl.runtime.execute import Inputs, Item, Site, ranges_of, run, target_shape
+from emfppl.runtime.named import Named
+from emfppl.runtime.selection import read_early
+
+if TYPE_CHECKING:
+    from emfppl.runtime.program import Program
+
+
+def simulate(program: Program, key: Any, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """See `Program.simulate`."""
+    given = {v.name: values[v.name] for v in program.graph.of_role(Role.LATENT) if v.name in values}
+    fixed = program.selection.fixed
+    items: list[Item] = [(k, n) for k, n in program.keyed if not isinstance(n, g.FactorNode) and n.target.name not in fixed]
+    known = _taken_from_data(program, items)
+    observed = {v.name for v in program.graph.of_role(Role.OBSERVED)} - known
+    state = program.state({k: v for k, v in data.items() if k not in observed})
+    variables = run(items, program.layout, state, _inputs(program, key, items, given), _draw).variables
+    return {n: v for n, v in variables.items() if n in program.selection.simulated}
+
+
+def _draw(site: Site) -> tuple[Any, Any]:
+    """A node's value where it is given, else a draw of it."""
+    value = site.input("value") if "value" in site.inputs else site.map.sample(site.inputs["rng"].array)
+    return value, jnp.zeros(site.batch_shape)
+
+
+def _inputs(program: Program, key: Any, items: list[Item], given: Mapping[str, Any]) -> Inputs:
+    """For every random node its values where they are given, else keys, one for each round that it is carried through."""
+    out: dict[str, dict[str, Named]] = {}
+    for n, (name, node) in enumerate(items):
+        if not isinstance(node, g.RandomNode):
+            continue
+        if node.target.name in given:
+            out[name] = {"value": program.part_of(node, given[node.target.name])}
+        else:
+            out[name] = {"rng": _keys(program, jax.random.fold_in(key, n), node)}
+    return out
+
+
+def _keys(program: Program, key: Any, node: g.RandomNode) -> Named:
+    ranges = ranges_of(node, program.layout.sizes)
+    carried = tuple(a.label for a in node.domain if a.carried)
+    shape = tuple(max(ranges[label][1] - ranges[label][0], 0) for label in carried)
+    return Named(jax.random.split(key, shape) if carried else key, carried)
+
+
+def _taken_from_data(program: Program, items: list[Item]) -> frozenset[str]:
+    """The observed variables whose data a simulation needs; `EmfError` E1190 where they are absent."""
+    needed = read_early(items, program.graph) | _partly_drawn(program)
+    absent = sorted(needed & program.binding.absent)
+    if absent:
+        variable = program.graph.variable(absent[0])
+        message = f"`{variable.name}` is used above the line that draws it, so that a simulation needs its data."
+        hint = f"give {variable.name}, or put the lines into one loop that draws each entry before it is used"
+        raise EmfError([Diagnostic("E1190", message, variable.span, hint, program.graph.source)])
+    return needed
+
+
+def _partly_drawn(program: Program) -> frozenset[str]:
+    """Observed variables with entries that no node draws."""
+    drawn = {v.name: 0 for v in program.graph.of_role(Role.OBSERVED)}
+    for _, node in program.keyed:
+        if isinstance(node, g.RandomNode) and node.observed:
+            scope = Scope(program.layout.sizes, ranges_of(node, program.layout.sizes), {})
+            drawn[node.target.name] += math.prod(target_shape(node.target, scope))
+    return frozenset(name for name, count in drawn.items() if count < math.prod(program.shapes[name]))
