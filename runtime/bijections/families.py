@@ -52,6 +52,7 @@ DISCRETE: Mapping[str, Callable[..., dist.Distribution]] = MappingProxyType(
 )
 """Laws of whole numbers: no map from noise."""
 
+
 def with_defaults(row: Distribution, args: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments with those filled in that were left out and have a default."""
     form = next((f for f in row.forms if set(args) <= {p.name for p in f}), row.forms[0])

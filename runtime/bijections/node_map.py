@@ -128,9 +128,7 @@ class NodeMap:
         assert law is not None
         if isinstance(law, MixtureSameFamily):
             component = law.component_distribution
-            return Discrete(
-                law.log_prob, lambda x: jnp.any(component.support(x[..., None]), axis=-1), self.batch_shape
-            )
+            return Discrete(law.log_prob, lambda x: jnp.any(component.support(x[..., None]), axis=-1), self.batch_shape)
         if self.dist.name == "NegativeBinomial2":
             density = negative_binomial(**arguments(self.dist, self.table))
             return Discrete(density, law.support, self.batch_shape)

@@ -43,9 +43,7 @@ def log1mexp(a: jax.Array) -> jax.Array:
     """log (1 − exp(a)) for a < 0, elementwise; −∞ at 0 with a finite gradient."""
     safe = jnp.where(a < 0, a, -1.0)
     far = safe < -0.6931471805599453
-    out = jnp.where(
-        far, jnp.log1p(-jnp.exp(jnp.where(far, safe, -1.0))), jnp.log(-jnp.expm1(jnp.where(far, -0.5, safe)))
-    )
+    out = jnp.where(far, jnp.log1p(-jnp.exp(jnp.where(far, safe, -1.0))), jnp.log(-jnp.expm1(jnp.where(far, -0.5, safe))))
     return jnp.where(a < 0, out, -jnp.inf)
 
 

@@ -51,6 +51,7 @@ def _search(evaluate: Evaluate, start: jax.Array) -> jax.Array:
 
 def _round(s: _State, evaluate: Evaluate) -> _State:
     """One evaluation, the bracket tightened, and the next point: Newton's where it is trusted, else the middle or a step out."""
+    eps = float(jnp.finfo(s.y.dtype).eps)
     residual, slope = evaluate(s.y)
     low = jnp.where(residual < 0, s.y, s.low)
     high = jnp.where(residual > 0, s.y, s.high)
@@ -58,11 +59,12 @@ def _round(s: _State, evaluate: Evaluate) -> _State:
     newton = s.y - residual / slope
     slow = bracketed & (jnp.abs(residual) > 0.5 * jnp.abs(s.residual))
     leap = ~bracketed & ~(jnp.abs(newton - s.y) < 8.0 * s.stride + 2.0 * jnp.abs(s.y))
-    trusted = (newton >= low) & (newton <= high) & ~slow & ~leap
+    still = jnp.abs(newton - s.y) <= 2.0 * eps * jnp.abs(s.y)
+    flat = still & (jnp.abs(residual) > eps**0.5 * (1.0 + jnp.abs(s.y)))  # f has saturated: its slope tells nothing
+    trusted = (newton >= low) & (newton <= high) & ~slow & ~leap & ~flat
     out = jnp.where(residual < 0, s.y + s.stride, s.y - s.stride)
     middle = 0.5 * jnp.where(bracketed, low, 0.0) + 0.5 * jnp.where(bracketed, high, 0.0)
     following = jnp.where(trusted, newton, jnp.where(bracketed, middle, out))
-    eps = float(jnp.finfo(s.y.dtype).eps)
     moved = jnp.abs(following - s.y) > 2.0 * eps * jnp.abs(s.y)
     busy = s.busy & (jnp.abs(residual) > 4.0 * eps) & jnp.isfinite(following)
     y = jnp.where(busy, following, s.y)

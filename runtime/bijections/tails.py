@@ -45,9 +45,7 @@ def log_gamma_tails(shape: jax.Array, log_x: jax.Array) -> tuple[jax.Array, jax.
     return _both(near, left)
 
 
-def log_beta_tails(
-    a: jax.Array, b: jax.Array, log_x: jax.Array, log_rest: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def log_beta_tails(a: jax.Array, b: jax.Array, log_x: jax.Array, log_rest: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(log F, log (1 − F)) of Beta(a, b) at x, given log x and log (1 − x)."""
     a, b, log_x, log_rest = jnp.broadcast_arrays(a, b, log_x, log_rest)
     left = log_x + jnp.log(b) < log_rest + jnp.log(a)

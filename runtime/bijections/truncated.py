@@ -75,9 +75,7 @@ class Truncated(Law):
     def _between(self, a: _End, b: _End, log_gap: jax.Array, upward: bool) -> jax.Array:
         """log (F(b) − F(a)), with log (b − a): the difference of the smaller tails, or where those cancel an integral of the
         density that starts from a (`upward`) or b."""
-        below_a, below_b, above_a, above_b, log_gap = jnp.broadcast_arrays(
-            a.log_cdf, b.log_cdf, a.log_sf, b.log_sf, log_gap
-        )
+        below_a, below_b, above_a, above_b, log_gap = jnp.broadcast_arrays(a.log_cdf, b.log_cdf, a.log_sf, b.log_sf, log_gap)
         left = below_a < LOG_HALF
         large, small = jnp.where(left, below_b, above_a), jnp.where(left, below_a, above_b)
         gap = jnp.where(jnp.isfinite(small), small - large, -jnp.inf)

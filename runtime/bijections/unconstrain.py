@@ -46,10 +46,23 @@ CONSTRAINTS: Mapping[str, constraints.Constraint] = MappingProxyType(
         "cov": constraints.positive_definite,
     }
 )
+
+
+def _positive_ordered(y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """x_k = exp y_1 + … + exp y_k."""
+    return jnp.cumsum(jnp.exp(y), axis=-1), jnp.sum(y, axis=-1)
+
+
+def _from_positive_ordered(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    y = jnp.log(jnp.diff(x, axis=-1, prepend=0.0))
+    return y, -jnp.sum(y, axis=-1)
+
+
 STRUCTURED: Mapping[str, tuple[Map, Map]] = MappingProxyType(
     {name: _numpyro(constraint) for name, constraint in CONSTRAINTS.items()}
     | {
         "simplex": (stick_breaking.forward, stick_breaking.inverse),
+        "positive_ordered": (_positive_ordered, _from_positive_ordered),
         "corr_cholesky": (partial_correlations.forward, partial_correlations.inverse),
     }
 )
