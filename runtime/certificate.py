@@ -56,7 +56,8 @@ class Certificate:
         """One sentence for each finding, and what to do next."""
         heads = ("trustworthy", "use with care", "not trustworthy")
         findings = [text for grade, text in self._findings() if grade == self.level and grade]
-        return f"{heads[self.level]}: {self._reason(findings)}{_ADVICE[self.level]}"
+        advice = " Fit again, and let it run to its end." if self.interrupted else _ADVICE[self.level]
+        return f"{heads[self.level]}: {self._reason(findings)}{advice}"
 
     def _reason(self, findings: list[str]) -> str:
         if findings:

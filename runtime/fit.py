@@ -13,7 +13,7 @@ from emfppl.runtime.certificate import Certificate, certify
 from emfppl.runtime.choose_guide import Recipe, build_guide, next_rung, recipe_of
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.nonfinite import not_finite
-from emfppl.runtime.optimise.rounds import Plan, Rounds, Search
+from emfppl.runtime.optimise.rounds import UNKNOWN, Plan, Rounds, Search
 from emfppl.runtime.optimise.starts import Start, Starts
 from emfppl.runtime.precision import precision as in_precision
 from emfppl.runtime.progress import Progress
@@ -130,7 +130,10 @@ def _fit(task: _Task, name: str, recipe: Recipe) -> _Rung | None:
 def _first_rung(task: _Task, recipe: Recipe, rounds: int) -> _Rung | None:
     """An affine backbone, from the mode and from the prior's centre, in so many rounds."""
     guide = build_guide(task.program, recipe)
-    starts, at_mode = _starts(task, guide, recipe)
+    try:
+        starts, at_mode = _starts(task, guide, recipe)
+    except KeyboardInterrupt:
+        return _not_begun(task, guide)
     plan = make_plan(task, guide.dim, len(starts), 400 if at_mode else 1000, rounds)
     rung = _search(task, guide, plan, starts)
     if rung.lost:
@@ -138,6 +141,14 @@ def _first_rung(task: _Task, recipe: Recipe, rounds: int) -> _Rung | None:
         again = [source.at_point(point) for point in source.finite_points()[: len(starts)]]
         rung = _search(task, guide, plan, again) if again else rung
     return None if rung.lost else rung
+
+
+def _not_begun(task: _Task, guide: Guide) -> _Rung:
+    """The guide as it stands at the prior's centre."""
+    params = Starts(guide, task.seed, task.elements).at_centre().params
+    search = Search([params], [UNKNOWN], interrupted=True)
+    rounds = Rounds(guide, make_plan(task, guide.dim, 1, 1, 1), task.seed)
+    return _Rung(guide, search, _certificate(task, rounds, search, 0.0))
 
 
 def _starts(task: _Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], bool]:
@@ -170,7 +181,12 @@ def _with_flow(task: _Task, recipe: Recipe, below: _Rung, forced: bool) -> _Rung
     least = max(0.02, 2 * error) if below.search.converged else 0.0
     above.search.steps += below.search.steps
     better = above.certificate.elbo - below.certificate.elbo > least
-    return above if (forced or better) and not above.lost else below
+    if (forced or better) and not above.lost:
+        return above
+    if above.search.interrupted:
+        below.search.interrupted = True
+        return replace(below, certificate=replace(below.certificate, interrupted=True))
+    return below
 
 
 def make_plan(task: _Task, dim: int, starts: int, first_round: int, rounds: int) -> Plan:

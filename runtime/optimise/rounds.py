@@ -79,6 +79,9 @@ class Score(NamedTuple):
         return float(gain.mean()), float(gain.std() / np.sqrt(gain.size))
 
 
+UNKNOWN = Score(np.full(1, np.nan))
+
+
 @dataclass
 class Search:
     """Where a search stands: for every start its best parameters and their score; the gain of the last round."""
@@ -157,8 +160,9 @@ class Rounds:
     def run(self, starts: list[Tree], units: list[Tree]) -> Search:
         """Climb from every start (parameters without a frame); `units` are the scales of the `param` variables."""
         self.lanes, self.units = len(starts) * len(self.plan.rates), units
-        search = Search(list(starts), self.score(starts))
+        search = Search(list(starts), [UNKNOWN] * len(starts))
         try:
+            search.scores = self.score(starts)
             for number in range(self.plan.rounds):
                 if self._round(search, number):
                     break

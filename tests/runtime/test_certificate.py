@@ -62,7 +62,8 @@ def test_verdicts(change, level, word):
     certificate = Certificate(**{**GOOD, **change})
     assert certificate.level == level
     assert word in certificate.verdict
-    assert ("NUTS" in certificate.verdict) == (level > 0)  # what to do next
+    advised = "let it run" if certificate.interrupted else "NUTS"
+    assert (advised in certificate.verdict) == (level > 0)  # what to do next
 
 
 def test_draws_without_a_finite_weight():

@@ -11,6 +11,7 @@ from scipy import stats
 import emfppl
 from emfppl import EmfError
 from emfppl.runtime.optimise.rounds import Rounds
+from emfppl.runtime.optimise.starts import Starts
 from emfppl.runtime.progress import Progress
 
 
@@ -176,6 +177,30 @@ def test_interruption_keeps_the_best_so_far(monkeypatch, calls):
     assert np.isfinite(f.elbo) and f.draws["a"].shape == (1000, 3)
     assert "interrupted" in str(f) and f.verdict.startswith("not trustworthy")
     assert f.warnings
+
+
+def test_interruption_before_the_first_step(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Starts, "find_mode", interrupted)
+    f = fit(CONJUGATE, {"y": Y})
+    assert f.interrupted and np.isfinite(f.elbo) and abs(f.draws["mu"].mean()) < 0.1  # at the prior's centre
+
+
+def test_interruption_under_a_flow_keeps_what_was_fitted_without_it(monkeypatch):
+    score, calls = Rounds.score, []
+
+    def interrupted(self, params):
+        calls.append(self.guide.name)
+        if self.guide.name == "gated iaf":
+            raise KeyboardInterrupt
+        return score(self, params)
+
+    monkeypatch.setattr(Rounds, "score", interrupted)
+    f = fit(LABELLED, GROUPS, guide="iaf")
+    assert "gated iaf" in calls and f.interrupted
+    assert f.elbo == pytest.approx(fitted(LABELLED, "iaf").elbo, abs=0.5)
 
 
 def test_a_second_interruption_leaves_the_figures_empty(monkeypatch):
