@@ -13,6 +13,7 @@ from emfppl.compiler.ast_to_checked.context import listed
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime import arguments
 from emfppl.runtime.bind import Binding
+from emfppl.runtime.fit import default_precision
 from emfppl.runtime.graph_to_model import numpyro_model
 from emfppl.runtime.inside import inside
 from emfppl.runtime.precision import precision
@@ -32,6 +33,7 @@ class Bound:
         self.model = model
         self.precision = precision
         self.program = Program(binding, model.table)
+        self._precision = precision or default_precision(self.program)
         self._functions: dict[str, Callable] = {}
 
     @property
@@ -86,7 +88,7 @@ class Bound:
 
     def _compiled(self, name: str) -> Callable:
         def call(argument: Values) -> Any:
-            with precision(self.precision):
+            with precision(self._precision):
                 return self._jitted(name)(argument)
 
         return call
@@ -102,7 +104,7 @@ class Bound:
     def sample_prior(self, num_draws: int = 1000, seed: int = 0) -> dict[str, np.ndarray]:
         """Draws of every latent, computed and observed variable, leading axis draws."""
         seed, num_draws = arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
-        with precision(self.precision):
+        with precision(self._precision):
             keys = jax.random.split(jax.random.key(seed), num_draws)
             return _numpy(jax.jit(jax.vmap(self.program.simulate))(keys))
 

@@ -82,7 +82,7 @@ def fit_program(
     began = time.perf_counter()
     recipe = recipe_of(program, guide)
     elements = count_elements(program)
-    chosen = precision or ("float64" if elements <= DOUBLE_UP_TO else "float32")
+    chosen = precision or default_precision(program)
     with Progress(progress) as shown:
         task = _Task(program, seed, chosen, elements, shown)
         rung = _fit(task, guide, recipe)
@@ -94,6 +94,11 @@ def fit_program(
     seconds = time.perf_counter() - began
     steps, found = rung.search.steps, _warnings(rung)
     return FitResult(rung.guide, rung.params, rung.certificate, task.precision, seed, seconds, steps, found)
+
+
+def default_precision(program: Program) -> str:
+    """Double where that costs little."""
+    return "float64" if count_elements(program) <= DOUBLE_UP_TO else "float32"
 
 
 def count_elements(program: Program) -> int:

@@ -112,7 +112,7 @@ def test_an_unknown_guide():
 
 
 def test_log_joint_is_the_density():
-    bound = emf.load(SCHOOLS).bind(DATA, precision="float64")
+    bound = emf.load(SCHOOLS).bind(DATA)
     values = {"mu": 1.0, "tau": 2.0, "theta": np.linspace(-1, 3, 8)}
     exact = stats.norm(0, 5).logpdf(1.0) + stats.halfcauchy(scale=5).logpdf(2.0)
     exact += stats.norm(1.0, 2.0).logpdf(values["theta"]).sum()
@@ -120,8 +120,14 @@ def test_log_joint_is_the_density():
     assert bound.log_joint(values) == pytest.approx(exact, abs=1e-9)
 
 
+def test_single_precision_on_request():
+    bound = emf.load(SCHOOLS).bind(DATA, precision="float32")
+    assert bound.sample_prior(2)["mu"].dtype == np.float32
+    assert emf.load(SCHOOLS).bind(DATA).sample_prior(2)["mu"].dtype == np.float64
+
+
 def test_noise_there_and_back():
-    bound = emf.load(SCHOOLS).bind(DATA, precision="float64")
+    bound = emf.load(SCHOOLS).bind(DATA)
     rng = np.random.default_rng(0)
     noise = {k: rng.normal(size=s) for k, s in bound.noise_shapes.items()}
     values = bound.from_noise(noise)
