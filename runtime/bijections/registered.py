@@ -39,6 +39,7 @@ class Registered(Law):
         return self._noise_from_quantile(y) if self.row.cdf is None else super().to_noise(y)
 
     def from_noise(self, u: jax.Array) -> jax.Array:
+        u = _told_apart(u)
         return super().from_noise(u) if self.row.quantile is None else self._quantile(u)
 
     def _quantile(self, u: jax.Array) -> jax.Array:
@@ -52,6 +53,12 @@ class Registered(Law):
 
         shape = jnp.broadcast_shapes(jnp.shape(y), *map(jnp.shape, self.args.values()))
         return increasing_root(evaluate, jnp.zeros(shape, y.dtype))
+
+
+def _told_apart(u: jax.Array) -> jax.Array:
+    """u held where a probability given as such still differs from 0 and 1."""
+    reach = 5.0 if jnp.finfo(u.dtype).bits == 32 else 8.0
+    return jnp.clip(u, -reach, reach)
 
 
 def _log(p: jax.Array) -> jax.Array:

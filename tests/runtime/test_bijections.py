@@ -160,7 +160,7 @@ def test_gradients_are_finite_and_right(case: Case):
 
         value = jax.jit(total)
         gradient = jax.jit(jax.grad(total, argnums=(0, 1, 2)))
-        for noise in (np.zeros_like(u), u, 4 * u):
+        for noise in (np.zeros_like(u), u, 2 * u):
             for opening in (0.0, 1e-8, 0.5, 1.0):
                 found = gradient(args, noise, np.full_like(u, opening))
                 assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found))
