@@ -20,8 +20,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 USABLE_KHAT, BAD_KHAT = 0.7, 1.0
-GOOD_GAP, USABLE_GAP, BAD_GAP = 0.04, 0.5, 2.0  # nats between ELBO and evidence
-GOOD_ESS, BAD_ESS = 0.2, 0.01
+GOOD_GAP, USABLE_GAP, BAD_GAP = 0.04, 0.1, 2.0  # nats between ELBO and evidence
+GOOD_ESS, BAD_ESS = 0.5, 0.01
+APART = 0.5  # nats between starts that hint at other modes
 CLOSE_ESS, CLOSE_GAP = 0.9, 0.05
 
 
@@ -76,7 +77,7 @@ class Certificate:
             found += _graded(self.khat, USABLE_KHAT, BAD_KHAT, f"k-hat is {self.khat:.2f}, above {USABLE_KHAT}")
         found += _graded(self.gap, USABLE_GAP, BAD_GAP, f"the guide is {self.gap:.2g} nats below the evidence")
         found += _graded(-self.ess, -GOOD_ESS, -BAD_ESS, f"only {self.ess:.2%} of the importance draws count")
-        if self.spread > max(USABLE_GAP, 5 * self.elbo_se):
+        if self.spread > max(APART, 5 * self.elbo_se):
             found.append((1, f"starts ended {self.spread:.2g} nats apart, so there may be other modes"))
         return found
 
@@ -84,6 +85,12 @@ class Certificate:
     def _close(self) -> bool:
         """Whether the guide is so close to the posterior that the far tail, which k̂ looks at, hardly matters."""
         return self.ess > CLOSE_ESS and abs(self.gap) < CLOSE_GAP
+
+    def beats(self, other: Certificate, least: float) -> bool:
+        """Whether this guide is the better of two: by its ELBO, or, where some far draws leave that undecided, by its weights."""
+        noise = 2 * float(np.hypot(self.elbo_se, other.elbo_se))
+        gain = self.elbo - other.elbo
+        return gain > max(least, noise) or (gain > -noise and self.ess > other.ess + 0.1)
 
     @property
     def worth_climbing(self) -> bool:

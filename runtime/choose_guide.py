@@ -8,7 +8,7 @@ among its parents.
 2. Any other program with D ≤ 200 gets the gated structured layer over a full-rank backbone.
 3. A flat program with more latents gets `low_rank`, any other `gated`: the structured layer over an elementwise backbone.
 4. Where 1 or 2 leaves a gap that the certificate can see, an autoregressive flow is put under the guide, starting as
-   the identity, and kept if it raises the ELBO by more than the noise.
+   the identity, and kept if it raises the ELBO by more than the noise, or the ESS where the ELBO leaves it open.
 
 A `guide` block of the program takes the place of the rule; a name given to `fit` takes the place of both.
 """

@@ -182,10 +182,8 @@ def _with_flow(task: _Task, recipe: Recipe, below: _Rung, forced: bool) -> _Rung
     units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
     plan = replace(make_plan(task, guide.dim, 1, 500, ROUNDS), rates=(0.03, 0.01), shrink=0.7)
     above = _search(task, guide, plan, [Start({**below.params, "backbone": backbone}, units)], below.search.spread)
-    error = np.hypot(above.certificate.elbo_se, below.certificate.elbo_se)
-    least = max(0.02, 2 * error) if below.search.converged else 0.0
     above.search.steps += below.search.steps
-    better = above.certificate.elbo - below.certificate.elbo > least
+    better = above.certificate.beats(below.certificate, 0.02 if below.search.converged else 0.0)
     if (forced or better) and not above.lost:
         return above
     if above.search.interrupted:
