@@ -8,6 +8,9 @@ _VALUES = {
     "True": "true", "TRUE": "true", "False": "false", "FALSE": "false",
     "exp1": "e", "M_PI": "pi",
 }  # fmt: skip
+_ZERO_INFLATED = "Mixture(w, Poisson(r)) over a dim of two kinds, one with a rate close to 0"
+_ORDERED = "Categorical(p), where p holds the differences of sigmoid(cut - eta) and cut is an ordered latent"
+_CHAIN = "a loop: for t in time[1:] { x[t] ~ Normal(x[t-1], s) }"
 # Distributions, in Stan's, BUGS's, R's, PyMC's, SciPy's and NumPyro's names; lower case, as `hint_for_name` looks them up.
 _DISTRIBUTIONS = {
     "norm": "Normal(loc, scale)", "gaussian": "Normal(loc, scale)", "std_normal": "Normal(0, 1)",
@@ -51,6 +54,17 @@ _DISTRIBUTIONS = {
     "log_mix": "Mixture(weights, component)", "deterministic": "name = expression, without a distribution",
     "potential": "factor expression", "delta": "name = value, without a distribution",
     "mvnormalcholesky": "MultivariateNormal(loc, scale_tril = L)",
+    "betabinomial": "p[obs] ~ Beta(a, b), then Binomial(n, p)", "beta_binomial": "p[obs] ~ Beta(a, b), then Binomial(n, p)",
+    "dbetabin": "p[obs] ~ Beta(a, b), then Binomial(n, p)",
+    "multinomial": "factor y * log(p), for counts y and probabilities p over one dim, or a Categorical for every case",
+    "dmulti": "factor y * log(p), for counts y and probabilities p over one dim, or a Categorical for every case",
+    "zeroinflatedpoisson": _ZERO_INFLATED, "zero_inflated_poisson": _ZERO_INFLATED,
+    "zeroinflatedbinomial": _ZERO_INFLATED, "zeroinflatednegativebinomial": _ZERO_INFLATED,
+    "zeroinflatednegativebinomial2": _ZERO_INFLATED, "zeroinflateddistribution": _ZERO_INFLATED,
+    "orderedlogistic": _ORDERED, "ordered_logistic": _ORDERED, "orderedprobit": _ORDERED, "ordered_probit": _ORDERED,
+    "chisquare": "Gamma(df / 2, 0.5)", "chi_square": "Gamma(df / 2, 0.5)", "chi2": "Gamma(df / 2, 0.5)",
+    "dchisq": "Gamma(df / 2, 0.5)",
+    "gaussianrandomwalk": _CHAIN, "ar": _CHAIN, "ar1": _CHAIN,
 }  # fmt: skip
 _FUNCTIONS = {
     "range": "for t in DIM { … }: loops run over dims", "arange": "for t in DIM { … }: loops run over dims",

@@ -128,7 +128,8 @@ def truncated(
         return None
     if not isinstance(base.support, Interval):
         message = f"`{base.dist.name}` can't be truncated; only distributions of single real numbers can."
-        return c.error("E0509", message, given["base"].span)
+        hint = "for a density of your own write factor …, or register a distribution from Python"
+        return c.error("E0509", message, given["base"].span, hint)
     if not bounds:
         return c.error(
             "E0502",

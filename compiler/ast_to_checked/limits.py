@@ -87,8 +87,8 @@ def _missing(c: Context, statements: Sequence[CheckedStatement]) -> None:
                     "it in this version."
                 )
                 hint = (
-                    f"impute it first, or give it a latent of its own: {ref.name} ~ Normal(x, s), "
-                    "and use x here"
+                    f"impute it first, or give it a latent of its own: {ref.name} ~ Normal(true_{ref.name}, s), "
+                    f"and use true_{ref.name} here"
                 )
                 c.error(
                     "E0802",

@@ -162,6 +162,9 @@ def test_hints_say_how_it_is_written_here(text, hint):
         ("dbin", "other way round"),
         ("True", "true"),
         ("rep", "broadcasts"),
+        ("BetaBinomial", "Beta(a, b)"),
+        ("multinomial", "factor"),
+        ("ordered_logistic", "Categorical"),
     ],
 )
 def test_names_from_elsewhere(name, hint):
