@@ -61,7 +61,8 @@ class Site:
     def map(self) -> NodeMap:
         """The node's map from noise, density and sampler."""
         shapes = (self.batch_shape, self.event_shape)
-        return node_map(self.dist, self.support, self.node.narrowed, *shapes, self.table)
+        found = node_map(self.dist, self.support, self.node.narrowed, *shapes, self.table)
+        return replace(found, alone=True) if "shut" in self.inputs else found
 
     def input(self, name: str) -> Any:
         """An input, axes of the domain first; None if it was not given."""

@@ -178,7 +178,10 @@ class Program:
     # ------------------------------------------------------------ the bijection
 
     def forward(self, noise: Values, gates: Values | None = None, data: Any = None) -> tuple[dict[str, Any], Any]:
-        """Latent and computed values at `noise`, and log |det dvalues/dnoise|; `gates` holds openings λ by node key."""
+        """Latent and computed values at `noise`, and log |det dvalues/dnoise|; `gates` holds openings λ by node key.
+
+        A gate of zeros in NumPy is shut for good: the prior's map is not even traced.
+        """
         inputs = self._noise_inputs(noise, gates)
         state = run(self._forward_items, self.layout, self.state(self.fixed(data)), inputs, _make)
         return {n: v for n, v in state.variables.items() if n in self.selection.reported}, _total(state.terms)
@@ -296,8 +299,12 @@ class Program:
             event = tuple(f"#{n}" for n in range(len(self.noise_shapes[key]) - len(node.domain)))
             labels = (*(a.label for a in node.domain), *event)
             given = {"noise": noise.get(key), "gate": None if gates is None else gates.get(key)}
+            shut = isinstance(given["gate"], np.ndarray) and not given["gate"].any()
+            kept = {n: v for n, v in given.items() if v is not None and not (shut and n == "gate")}
             shape = self.noise_shapes[key]
-            out[key] = {n: Named(jnp.broadcast_to(jnp.asarray(v, float), shape), labels) for n, v in given.items() if v is not None}
+            out[key] = {n: Named(jnp.broadcast_to(jnp.asarray(v, float), shape), labels) for n, v in kept.items()}
+            if shut:
+                out[key]["shut"] = Named(True)
         return out
 
     # ------------------------------------------------------------ simulation

@@ -54,10 +54,14 @@ class NodeMap:
     batch_shape: Shape
     event_shape: Shape
     table: Table
+    alone: bool = False  # the gate is shut for good: the support's transform alone
 
     @property
     def event_map(self) -> EventMap:
         """The bijection and the density; made anew at each use, since what is made under a trace must not outlive it."""
+        if self.alone:
+            support = self.interval if self.support.name in ("interval", "integers") else self.support.name
+            return Plain(support, self._density(), self.batch_shape, self.event_shape)
         if is_discrete(self.dist, self.table):
             return self._discrete()
         if self.support.name not in ("interval", "integers") and self.support.name != "real_vector":
