@@ -8,7 +8,7 @@ _VALUES = {
     "True": "true", "TRUE": "true", "False": "false", "FALSE": "false",
     "exp1": "e", "M_PI": "pi",
 }  # fmt: skip
-_ZERO_INFLATED = "Mixture(w, Poisson(r)) over a dim of two kinds, one with a rate close to 0"
+_ZERO_INFLATED = "Mixture(w, Poisson(r)) over a dim of two kinds, one with rate 0"
 _ORDERED = "Categorical(p), where p holds the differences of sigmoid(cut - eta) and cut is an ordered latent"
 _CHAIN = "a loop: for t in time[1:] { x[t] ~ Normal(x[t-1], s) }"
 # Distributions, in Stan's, BUGS's, R's, PyMC's, SciPy's and NumPyro's names; lower case, as `hint_for_name` looks them up.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -115,9 +116,19 @@ def _over(array: jax.Array, batch: tuple[int, ...], rank: int) -> jax.Array:
     return jnp.broadcast_to(array, batch + array.shape[array.ndim - rank :])
 
 
+def _above_zero(component: DistValue) -> DistValue:
+    """The component with a rate of 0, as for inflated zeros, raised to the least number above it: there the density of a count
+    above 0 is as good as 0, where that of rate 0 has no finite gradient and leaves none to the mixture."""
+    name = {"Poisson": "rate", "NegativeBinomial2": "mean"}.get(component.name)
+    if name is None:
+        return component
+    rate = jnp.asarray(component.args[name], float)  # type: ignore[arg-type]
+    return replace(component, args={**component.args, name: jnp.where(rate == 0, jnp.finfo(rate.dtype).tiny, rate)})
+
+
 def _mixture(args: dict[str, Any], batch: tuple[int, ...], table: Table) -> dist.Distribution | None:
     weights = _over(args["weights"], batch, 1)
-    component = native(args["component"], weights.shape, (), table)
+    component = native(_above_zero(args["component"]), weights.shape, (), table)
     if component is None:
         return None
     mixing = dist.Categorical(probs=weights, validate_args=False)

@@ -104,6 +104,23 @@ def test_a_mixture_of_whole_numbers():
         assert node.numpyro.batch_shape == (6,)
 
 
+@pytest.mark.parametrize("component", [("Poisson", "rate", {}), ("NegativeBinomial2", "mean", {"concentration": 2.0})])
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_inflated_zeros_have_a_gradient(component, name):
+    law, argument, others = component
+    x = np.array([0, 1, 12])
+    with precision(name):
+
+        def density(rate):
+            args = {"weights": np.array([0.4, 0.6]), "component": D(law, {argument: jnp.array([0.0, 1.0]) * rate, **others})}
+            return node_map(D("Mixture", args), INTEGERS, False, (3,), (), TABLE).log_prob(x)
+
+        alone = node_map(D(law, {argument: jnp.array(3.0), **others}), INTEGERS, False, (3,), (), TABLE).log_prob(x)
+        expected = np.logaddexp(np.log(0.6) + np.asarray(alone), [np.log(0.4), -np.inf, -np.inf])
+        np.testing.assert_allclose(density(3.0), expected, rtol=1e-4)
+        assert np.all(np.isfinite(jax.jacobian(density)(jnp.array(3.0))))
+
+
 def test_a_truncated_mixture_is_cut_and_renormalised():
     with precision("float64"):
         weights, loc = np.array([0.3, 0.7]), np.array([-1.0, 2.0])
