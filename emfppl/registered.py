@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,6 +37,7 @@ def _check(row: Any) -> None:
             raise _about(row, f"has a `{name}` that is not a function")
     _check_forms(row)
     _check_support(row)
+    _check_functions(row)
 
 
 def _check_forms(row: Distribution) -> None:
@@ -47,6 +49,30 @@ def _check_forms(row: Distribution) -> None:
         if p.kind not in KINDS:
             hint = near(str(p.kind), KINDS) or f"kinds are {', '.join(KINDS)}"
             raise _about(row, f"has an argument `{p.name}` of the unknown kind {p.kind!r}", hint)
+
+
+def _check_functions(row: Distribution) -> None:
+    """Every function takes the arguments of every form by name, after x, p, or a key and a shape."""
+    for name, first in (("log_prob", ["x"]), ("cdf", ["x"]), ("quantile", ["p"]), ("sample", ["key", "shape"])):
+        function = getattr(row, name)
+        for form in row.forms if function is not None else ():
+            names = [p.name for p in form]
+            if not _takes(function, len(first), names):
+                hint = f"write {name}=lambda {', '.join(first + names)}: …"
+                raise _about(row, f"has a `{name}` that can't be called with its arguments by name", hint)
+
+
+def _takes(function: Any, positional: int, names: list[str]) -> bool:
+    """Whether a function can be called with so many positional arguments and these by name, as far as its signature tells."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*range(positional), **dict.fromkeys(names))
+    except TypeError:
+        return False
+    return True
 
 
 def _check_support(row: Distribution) -> None:

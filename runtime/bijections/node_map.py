@@ -35,6 +35,7 @@ from emfppl.runtime.bijections.laws_by_name import arguments, is_discrete, law_o
 from emfppl.runtime.bijections.maps import EventMap, LogDensity, Plain, Scalar, Stretched, Structured, log_density
 from emfppl.runtime.bijections.multivariate_normal import MultivariateNormal, scale_tril
 from emfppl.runtime.bijections.ordered import Ordered, sorted_log_prob
+from emfppl.runtime.bijections.registered import row_density
 from emfppl.runtime.bijections.sum_to_zero import SumToZero
 from emfppl.runtime.bijections.truncated import Truncated
 from emfppl.runtime.bijections.values import DistValue, SupportValue
@@ -182,7 +183,7 @@ class NodeMap:
             return self._product()
         if row.log_prob is not None:
             args = arguments(self.dist, self.table)
-            return lambda x: row.log_prob(x, **args)  # type: ignore[misc]
+            return lambda x: row_density(row, x, args)
         law = native(self.dist, self.batch_shape, self.event_shape, self.table)
         assert law is not None
         return law.log_prob
@@ -205,8 +206,7 @@ class NodeMap:
 
     def _registered_each(self, x: jax.Array) -> jax.Array:
         row, args = row_of(self.dist, self.table), arguments(self.dist, self.table)
-        assert row.log_prob is not None
-        return row.log_prob(x, **args)
+        return row_density(row, x, args)
 
 
 def node_map(

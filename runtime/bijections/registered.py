@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 
 from emfppl.compiler.distributions import Distribution
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.bijections import normal
 from emfppl.runtime.bijections.interval import Interval, Point
 from emfppl.runtime.bijections.laws import Law
@@ -23,7 +24,7 @@ class Registered(Law):
         self.row, self.args, self.interval = row, dict(args), interval
 
     def log_prob(self, p: Point) -> jax.Array:
-        return self.row.log_prob(p.x, **self.args)  # type: ignore[misc]
+        return row_density(self.row, p.x, self.args)
 
     def log_cdf(self, p: Point) -> jax.Array:
         if self.row.cdf is None:
@@ -53,6 +54,20 @@ class Registered(Law):
 
         shape = jnp.broadcast_shapes(jnp.shape(y), *map(jnp.shape, self.args.values()))
         return increasing_root(evaluate, jnp.zeros(shape, y.dtype))
+
+
+def row_density(row: Distribution, x: jax.Array, args: Mapping[str, jax.Array]) -> jax.Array:
+    """The row's log density; for a law of single numbers one for every entry, or it would be counted wrongly."""
+    assert row.log_prob is not None
+    found = row.log_prob(x, **args)
+    if row.event_rank or any(p.rank for form in row.forms for p in form):
+        return found
+    shape = jnp.broadcast_shapes(jnp.shape(x), *map(jnp.shape, args.values()))
+    if jnp.shape(found) != shape:
+        message = f"The `log_prob` of `{row.name}` gives an array of shape {jnp.shape(found)} where {shape} is needed."
+        hint = "return one log density for every entry of x: without a sum, and with 0 * x added where it does not depend on x"
+        raise EmfError([Diagnostic("E1302", message, hint=hint)])
+    return found
 
 
 def _told_apart(u: jax.Array) -> jax.Array:

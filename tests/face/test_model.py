@@ -316,7 +316,8 @@ def test_registered_distributions_are_checked():
     [({"name": "a b"}, "name"), ({"log_prob": None}, "log density"), ({"cdf": 3}, "`cdf`"), ({"forms": ()}, "forms"),
      ({"forms": ("scale",)}, "forms"), ({"forms": ((emf.Parameter("scale", "positve"),),)}, "did you mean `positive`"),
      ({"support": "postive"}, "did you mean `positive`"), ({"support": "above(low)"}, "no argument `low`"),
-     ({"support": "interval(scale)"}, "unknown support")],
+     ({"support": "interval(scale)"}, "unknown support"), ({"log_prob": lambda x, s: x}, "lambda x, scale"),
+     ({"sample": lambda key, scale: scale}, "lambda key, shape, scale")],
     ids=str,
 )  # fmt: skip
 def test_rows_that_can_not_serve(change, words):
@@ -325,6 +326,16 @@ def test_rows_that_can_not_serve(change, words):
     row = replace(rayleigh(), **change)
     assert words in fails("E1302", emf.load, WIND, distributions=[row])
     assert [d.code for d in emf.check(WIND, distributions=[row])] == ["E1302"]
+
+
+@pytest.mark.parametrize("maps", [MAPS, {}], ids=["with a quantile", "with a density alone"])
+def test_a_registered_density_is_not_summed(maps):
+    from dataclasses import replace
+
+    whole = rayleigh(**maps)
+    row = replace(whole, log_prob=lambda x, scale: jnp.sum(whole.log_prob(x, scale)))
+    bound = emf.load(WIND, distributions=[row]).bind({"v": [2.0, 3.5, 1.2]})
+    assert "without a sum" in fails("E1302", bound.log_joint, {"s": 2.0})
 
 
 def test_without_a_sampler_there_are_no_draws():
