@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +68,9 @@ def arrays(what: str, given: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict
     found: list[Diagnostic] = []
     missing = [name for name in shapes if name not in given]
     if missing:
-        found.append(Diagnostic("E1302", f"{what} lack {listed(f'`{m}`' for m in missing)}."))
+        each = "one array for each" if len(shapes) > 1 else "one array"
+        hint = f"give {each}: {listed(f'{n} of shape {s}' for n, s in shapes.items())}" if len(shapes) < 9 else ""
+        found.append(Diagnostic("E1302", f"{what}: {listed(f'`{m}`' for m in missing)} {_is(missing)} missing.", hint=hint))
     for name in given:
         if name not in shapes:
             hint = near(str(name), shapes) or f"there are {listed(shapes)}"
@@ -78,9 +81,17 @@ def arrays(what: str, given: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict
     return {k: v for k, v in out.items() if v is not None}
 
 
+def _is(names: list[str]) -> str:
+    return "are" if len(names) > 1 else "is"
+
+
 def _array(
     what: str, name: str, value: Any, shape: tuple[int, ...], found: list[Diagnostic]
 ) -> np.ndarray | None:
+    if _traced(value):
+        hint = "inside jit, grad and vmap use bound.numpyro_model with numpyro.infer.util.log_density"
+        found.append(Diagnostic("E1302", f"{what}: `{name}` is traced by JAX; here numbers are needed.", hint=hint))
+        return None
     try:
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -90,6 +101,12 @@ def _array(
         return np.broadcast_to(array, shape)
     found.append(Diagnostic("E1302", f"{what}: `{name}` has shape {array.shape}; it should be {shape}."))
     return None
+
+
+def _traced(value: Any) -> bool:
+    """Whether a value is JAX's placeholder inside a transformation; JAX need not be loaded to tell."""
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(value, jax.core.Tracer)
 
 
 def wrong(message: str, hint: str = "") -> EmfError:

@@ -72,7 +72,7 @@ class Certificate:
         if not np.isfinite(self.elbo):
             return [*found, (2, "the ELBO is not finite")]
         if self.not_finite:
-            found.append((2, f"{self.not_finite:.1%} of the draws have no finite density"))
+            found.append((2, f"{100 * self.not_finite:.2g}% of the draws have no finite density"))
         if not self._close:
             found += _graded(self.khat, USABLE_KHAT, BAD_KHAT, f"k-hat is {self.khat:.2f}, above {USABLE_KHAT}")
         found += _graded(self.gap, USABLE_GAP, BAD_GAP, f"the guide is {self.gap:.2g} nats below the evidence")
@@ -105,7 +105,7 @@ class Certificate:
 _ADVICE = (
     "",
     " Means and sds are likely to be good, tails less so; compare another guide, or NUTS on model.numpyro_model.",
-    ' Try another guide (guide="iaf"), or run NUTS on model.numpyro_model.',
+    " Compare NUTS on model.numpyro_model; tighter priors on what the data hardly tell often help.",
 )
 
 

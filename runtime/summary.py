@@ -52,8 +52,9 @@ def summarise(binding: Binding, draws: Mapping[str, np.ndarray]) -> Summary:
     rows: dict[str, Row] = {}
     for name, values in draws.items():
         flat = np.asarray(values, np.float64).reshape(len(values), -1)
-        spread = flat.std(axis=0, ddof=1) if len(flat) > 1 else np.full(flat.shape[1], np.nan)
-        columns = [flat.mean(axis=0), spread, *np.quantile(flat, (0.05, 0.5, 0.95), axis=0)]
+        with np.errstate(over="ignore", invalid="ignore"):  # draws may be as large as numbers get, or infinite
+            spread = flat.std(axis=0, ddof=1) if len(flat) > 1 else np.full(flat.shape[1], np.nan)
+            columns = [flat.mean(axis=0), spread, *np.quantile(flat, (0.05, 0.5, 0.95), axis=0)]
         for i, label in enumerate(labels(binding, name)):
             rows[label] = {c: float(column[i]) for c, column in zip(COLUMNS, columns, strict=True)}
     return Summary(rows)

@@ -100,7 +100,8 @@ def _values(c: Context, node: ast.ListLiteral, axes: Sequence[Axis]) -> tuple | 
         value = _values(c, item, rest) if isinstance(item, ast.ListLiteral) else number_of(c, item)
         if value is None:
             if not isinstance(item, ast.ListLiteral):
-                hint = "define it in pieces, each with a statement of its own: w[0] = …, w[1] = …"
+                one, rest_of = f"{axis.label}[:1]", f"{axis.label}[1:]"
+                hint = f"define it in pieces, each with a statement of its own: w[{one}] = …, w[{rest_of}] = …"
                 c.error("E0407", f"Entries of a list are constants; `{c.text(item)}` is not.", item.span, hint)
             return None
         out.append(value)

@@ -120,6 +120,16 @@ def test_log_joint_is_the_density():
     assert bound.log_joint(values) == pytest.approx(exact, abs=1e-9)
 
 
+def test_traced_values_are_told_where_to_go():
+    from numpyro.infer.util import log_density
+
+    bound = emf.load(MEAN).bind({"y": [0.5, 1.5]})
+    assert "log_density" in fails("E1302", jax.grad(bound.log_joint), {"mu": jnp.array(0.3)})
+    slope = jax.grad(lambda values: log_density(bound.numpyro_model, (), {}, values)[0])({"mu": jnp.array(0.3)})
+    up, down = (bound.log_joint({"mu": 0.3 + step}) for step in (1e-3, -1e-3))
+    assert slope["mu"] == pytest.approx((up - down) / 2e-3, abs=1e-3)
+
+
 def test_single_precision_on_request():
     bound = emf.load(SCHOOLS).bind(DATA, precision="float32")
     assert bound.sample_prior(2)["mu"].dtype == np.float32

@@ -55,6 +55,7 @@ GOOD = {"elbo": -10.0, "elbo_se": 0.01, "log_evidence": -9.98, "khat": 0.3, "ess
         ({"converged": False}, 2, "not converged"),
         ({"converged": False, "interrupted": True}, 2, "interrupted"),
         ({"not_finite": 0.01}, 2, "no finite density"),
+        ({"not_finite": 0.0002}, 2, "0.02% of"),
         ({"elbo": -np.inf}, 2, "not finite"),
     ],
 )

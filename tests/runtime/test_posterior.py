@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from posteriors import CHAIN, CONJUGATE, GROUPS, LABELLED, Y, fitted
@@ -9,6 +11,7 @@ from scipy import stats
 
 import emfppl
 from emfppl import EmfError
+from emfppl.runtime.summary import summarise
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,13 @@ def test_summary(fit):
     lines = str(table).splitlines()
     assert lines[0].split() == ["mean", "sd", "q5", "q50", "q95"] and len(lines) == 8
     assert fitted(CHAIN).summary()["x[5]"]["mean"] == pytest.approx(fitted(CHAIN).draws["x"][:, 5].mean())
+
+
+def test_summary_of_enormous_draws(fit):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        row = summarise(fit.program.binding, {"m": np.array([1e200, -1e200, np.inf])})["m"]
+    assert row["q50"] == 1e200 and not np.isfinite(row["sd"])
 
 
 def test_summary_as_a_frame(fit):
