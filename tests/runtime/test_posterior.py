@@ -52,7 +52,7 @@ def test_summary(fit):
 def test_summary_of_enormous_draws(fit):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        row = summarise(fit.program.binding, {"m": np.array([1e200, -1e200, np.inf])})["m"]
+        row = summarise(fit.program.binding, {"m": np.array([1e200, -1e200, 3e200])})["m"]
     assert row["q50"] == 1e200 and not np.isfinite(row["sd"])
 
 
