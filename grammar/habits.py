@@ -76,7 +76,7 @@ _FUNCTIONS = {
     "nrow": "the dim itself, which stands for its size", "ncol": "the dim itself, which stands for its size",
     "num_elements": "the dim itself, which stands for its size", "rows": "the dim itself, which stands for its size",
     "cols": "the dim itself, which stands for its size", "multiply": "x * y", "divide": "x / y",
-    "multiply_lower_tri_self_transpose": "L @ transpose(L)", "diag_pre_multiply": "scales * L, which align by their dims",
+    "multiply_lower_tri_self_transpose": "L[k, k''] @ L[k', k'']", "diag_pre_multiply": "scales * L, which align by their dims",
     "quad_form_diag": "scales * R * scales[k'], which align by their dims", "cholesky_decompose": "cholesky(S)",
     "sqr": "square(x) or x ^ 2", "cloglog": "log(-log1m(x))", "inv_cloglog": "1 - exp(-exp(x))", "phi": "Phi(x)",
     "print": "nothing: all variables are in the posterior", "plate": "a dim: name[obs] ~ …", "sample": "name ~ distribution",

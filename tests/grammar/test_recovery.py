@@ -164,6 +164,7 @@ def test_hints_say_how_it_is_written_here(text, hint):
         ("rep", "broadcasts"),
         ("BetaBinomial", "Beta(a, b)"),
         ("multinomial", "factor"),
+        ("multiply_lower_tri_self_transpose", "L[k, k''] @ L[k', k'']"),
         ("ordered_logistic", "Categorical"),
     ],
 )
