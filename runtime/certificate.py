@@ -104,7 +104,7 @@ class Certificate:
 
 _ADVICE = (
     "",
-    " Means and sds are likely to be good, tails less so; compare another guide, or NUTS on model.numpyro_model.",
+    " Means are likely to be good, sds and tails less so; compare another guide, or NUTS on model.numpyro_model.",
     " Compare NUTS on model.numpyro_model; tighter priors on what the data hardly tell often help.",
 )
 

@@ -222,7 +222,8 @@ def _core(
             else "a matrix: a value over two dims, such as [k, k']"
         )
         message = f"`{node.func}` needs {needs}; `{c.text(shown)}` is {describe(arg.type)}."
-        return c.error("E0314", message, shown.span)
+        hint = f"give it a dim first: v[k] = {c.text(shown)}, and then {node.func}(v)" if rank == 1 else ""
+        return c.error("E0314", message, shown.span, hint)
     if rank == 2:
         one, two = (next(a for a in arg.type.axes if a.label == label) for label in labels)
         if not dims.same_length(c, one, two):
