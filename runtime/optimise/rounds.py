@@ -219,7 +219,8 @@ class Rounds:
             return True
         noise = min(2 * error, 1.5 * self.plan.tolerance)
         still = number > 0 and gain < max(self.plan.tolerance, noise)
-        exact = search.scores[search.best].gap < self.plan.tolerance / 2
+        learned = bool(search.params[search.best]["params"])  # the evidence itself moves with `param` variables
+        exact = not learned and search.scores[search.best].gap < self.plan.tolerance / 2
         search.converged = (still or exact) and search.skipped < MANY
         return search.converged
 

@@ -135,6 +135,13 @@ def test_param_under_latents_is_the_maximum_of_the_evidence():
     assert f.elbo == pytest.approx(evidence, abs=0.02)
 
 
+def test_an_exact_guide_is_not_the_end_while_params_move():
+    text = "dim s\ndata y[s]: real\nparam tau: positive = 0.5\na ~ Normal(0, tau)\ny[s] ~ Normal(a, 1)\n"
+    y = np.array([7.0, 2.0, 9.0, 6.0, 2.5, 8.3, 5.2, 3.9])
+    f = fit(text, {"y": y})
+    assert f.converged and f.params["tau"] == pytest.approx(np.sqrt(y.mean() ** 2 - 1 / 8), rel=0.2)
+
+
 def test_nothing_to_learn():
     f = fit("dim obs\ndata y[obs]: real\ny[obs] ~ Normal(0, 1)\n", {"y": Y})
     exact = stats.norm.logpdf(Y).sum()
