@@ -3,7 +3,7 @@
 A lane is one start with one step size. After each round every start keeps its best lane (by ELBO, on noise common to all
 rounds), the affine map learned so far becomes the frame, and the next round is twice as long at half the rate. The
 fit has converged when a round gains less than `tolerance` nats, or less than its own noise, or when the importance
-weights show that not even half of that can be gained.
+weights show that not even half of that can be gained, which they can't tell of `param` variables.
 """
 
 from __future__ import annotations
