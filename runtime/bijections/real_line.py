@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr
@@ -21,18 +23,21 @@ class LocationScale(Law):
     def __init__(self, loc: jax.Array, scale: jax.Array):
         self.loc, self.scale = loc, scale
 
+    @abstractmethod
     def standard_log_prob(self, z: jax.Array) -> jax.Array:
-        raise NotImplementedError
+        """log f(z)."""
 
+    @abstractmethod
     def standard_log_cdf(self, z: jax.Array) -> jax.Array:
-        raise NotImplementedError
+        """log F(z)."""
 
     def standard_log_sf(self, z: jax.Array) -> jax.Array:
+        """log (1 − F(z)), by symmetry log F(−z)."""
         return self.standard_log_cdf(-z)
 
+    @abstractmethod
     def standard_quantile(self, u: jax.Array) -> jax.Array:
         """z with F(z) = Φ(u)."""
-        raise NotImplementedError
 
     def _z(self, p: Point) -> jax.Array:
         return (p.x - self.loc) / self.scale
