@@ -328,7 +328,6 @@ def test_registered_distributions_are_checked():
      ({"support": "postive"}, "did you mean `positive`"), ({"support": "above(low)"}, "no argument `low`"),
      ({"support": "interval(scale)"}, "unknown support"), ({"log_prob": lambda x, s: x}, "lambda x, scale"),
      ({"sample": lambda key, scale: scale}, "lambda key, shape, scale")],
-    ids=str,
 )  # fmt: skip
 def test_rows_that_can_not_serve(change, words):
     from dataclasses import replace
