@@ -113,16 +113,14 @@ class Selection:
         return (self._latents() | self._observed() | self._computed()) - self.fixed - local
 
     def computed_from(self, known: set[str]) -> list[tuple[str, g.Node]]:
-        """The fixed nodes that need nothing but these variables and each other, in order."""
-        out: list[tuple[str, g.Node]] = []
-        names = set(known)
-        for key, node in self.keyed:
-            if not isinstance(node, g.ComputedNode) or node.target.name not in self.fixed:
-                continue
-            if names_read(node) - _bound(node) - {node.target.name} <= names:
-                out.append((key, node))
-                names.add(node.target.name)
-        return out
+        """The nodes of the fixed variables that need nothing but `known` and each other, in order."""
+        nodes = [(key, n) for key, n in self.keyed if isinstance(n, g.ComputedNode) and n.target.name in self.fixed]
+        names = {n.target.name for _, n in nodes}
+        before: set[str] = set()
+        while names != before:  # a variable falls out with any of its pieces
+            before = names
+            names = before - {n.target.name for _, n in nodes if not names_read(n) - _bound(n) <= known | before}
+        return [(key, n) for key, n in nodes if n.target.name in names]
 
     def _latents(self) -> frozenset[str]:
         return frozenset(v.name for v in self.graph.of_role(Role.LATENT))

@@ -342,3 +342,14 @@ def test_a_gate_shut_for_good_is_not_traced():
         assert float(values["c"]) == pytest.approx(noise["c"])
         assert "while" not in str(jax.make_jaxpr(lambda u: program.forward(u, shut))(noise))
         assert "while" in str(jax.make_jaxpr(program.forward)(noise, shut))
+
+
+def test_a_variable_is_known_when_all_of_its_pieces_are():
+    """One piece from data, the other from a param: what is computed from it follows the param."""
+    head = "dim k = 3\ndata y: real\nparam p: positive = 2\nc[0] = 1\nc[k[1:]] = p\nd = sum(c)\n"
+    text = head + "x ~ Normal(d, 1)\ny ~ Normal(x, 1)\n"
+    with precision("float64"):
+        program = program_of(text, {"y": 0.5})
+        assert float(program.data["d"]) == pytest.approx(5.0)
+        moved = program.with_params({"p": program.param_starts()["p"] + np.log(2.0)})
+        assert float(moved["d"]) == pytest.approx(9.0)
