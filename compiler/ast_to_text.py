@@ -23,7 +23,7 @@ def _lines(node: object, indent: str) -> list[str]:
 
 def _inside(node: object) -> tuple[object, ...]:
     """The statements inside a statement."""
-    if isinstance(node, ast.For | ast.Function):
+    if isinstance(node, ast.For | ast.Function | ast.Model):
         return node.body
     return node.items if isinstance(node, ast.Guide) else ()
 

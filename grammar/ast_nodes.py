@@ -41,7 +41,8 @@ class Bool:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A variable, dim or loop variable; ``state'`` keeps its prime in `id`."""
+    """A variable, dim or loop variable; ``state'`` keeps its prime in `id`, ``x.scale`` (an inner variable of what a
+    sub-model drew) its dot."""
 
     id: str
     span: Span = _span()
@@ -240,17 +241,18 @@ class For:
 
 @dataclass(frozen=True, slots=True)
 class FunctionArgument:
-    """``v[k]: real`` in the head of a function."""
+    """``v[k]: real`` in the head of a function or of a model, ``scale: positive = 1`` with a default."""
 
     name: str
     dims: tuple[DimRef, ...]
     type: TypeExpr | None
+    default: Expr | None = None
     span: Span = _span()
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """``return expression``; the last statement of a function."""
+    """``return expression``; the last statement of a function or of a model."""
 
     value: Expr
     comments: Comments = Comments()
@@ -268,6 +270,33 @@ class Function:
     comments: Comments = Comments()
     tail: tuple[str, ...] = ()
     name_span: Span = _span()
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """``model ar(phi[lag]: real, scale: positive = 1) { … return x }``: a sub-model, or one of a library.
+
+    Drawn from with ``x ~ ar(phi)``. Without a `Return` it can't be drawn from; what it samples is then its meaning.
+    """
+
+    name: str
+    args: tuple[FunctionArgument, ...]
+    body: tuple[Statement | Return, ...]
+    comments: Comments = Comments()
+    tail: tuple[str, ...] = ()
+    name_span: Span = _span()
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """``import "walks.emf"``, ``import "std/time_series" as ts``: `path` as written, without its quotation marks."""
+
+    path: str
+    alias: str | None = None
+    comments: Comments = Comments()
+    path_span: Span = _span()
     span: Span = _span()
 
 
@@ -302,7 +331,7 @@ class Guide:
     span: Span = _span()
 
 
-Statement: TypeAlias = Dim | Data | Param | Random | Assign | Factor | For | Function | Guide
+Statement: TypeAlias = Dim | Data | Param | Random | Assign | Factor | For | Function | Guide | Model | Import
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,9 @@ def _statement(node: Statement, indent: str) -> list[Row]:
             return _block("guide {", node.items, node.tail, behind, indent)
         case ast.Function():
             return _function(node, indent)
+        case ast.Model():
+            args = f"({_arguments(node.args)})" if node.args else ""
+            return _block(f"model {node.name}{args} {{", node.body, node.tail, behind, indent)
     return [Row(indent + _simple(node, indent), behind)]
 
 
@@ -87,14 +90,17 @@ def _block(head: str, body: Iterable[Statement], tail: Iterable[str], behind: st
 
 def _function(node: ast.Function, indent: str) -> list[Row]:
     """A function that only returns something stands on one line where there is room."""
-    args = ", ".join(a.name + dims(a.dims) + (f": {type_text(a.type)}" if a.type else "") for a in node.args)
-    head = f"def {node.name}({args}){_typed(node.returns)} {{"
+    head = f"def {node.name}({_arguments(node.args)}){_typed(node.returns)} {{"
     match node.body:
         case (ast.Return(value, comments),) if comments == ast.Comments() and not node.tail:
             line = f"{indent}{head} return {text_of(value)} }}"
             if len(line) <= WIDTH:
                 return [Row(line, node.comments.behind)]
     return _block(head, node.body, node.tail, node.comments.behind, indent)
+
+
+def _arguments(args: Iterable[ast.FunctionArgument]) -> str:
+    return ", ".join(a.name + dims(a.dims) + _typed(a.type) + (f" = {text_of(a.default)}" if a.default else "") for a in args)
 
 
 def _simple(node: Statement, indent: str) -> str:
@@ -116,6 +122,9 @@ def _simple(node: Statement, indent: str) -> str:
             return _with_value("return", "", value, indent)
         case ast.Backbone(call):
             return _with_value("backbone", "", call if call.args else ast.Name(call.func), indent)
+        case ast.Import(path, alias):
+            sign = "'" if '"' in path else '"'
+            return f"import {sign}{path}{sign}" + (f" as {alias}" if alias else "")
         case ast.Gate(name, mode, options):
             return ", ".join([f"gate {name}: {mode}", *map(argument, options)])
     raise AssertionError(node)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lark import Token
 
-from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.fault import Fault
+from emfppl.grammar.habit import Habit, Match
 from emfppl.grammar.habit_lines import habit_of
+from emfppl.grammar.habits_of_python import DOTS
 from emfppl.grammar.source import SourceText, Span
 from emfppl.grammar.tokens import ENDS, LEADS, OPERANDS, OPERATORS, STARTS, WORDS, place
 
@@ -18,6 +19,7 @@ FORMS = {
     "DIM": "dim NAME, or dim NAME = size", "DATA": "data NAME[dims]: type", "PARAM": "param NAME[dims]: type = start",
     "DEF": "def NAME(x: real): real { … return … }", "FOR": "for NAME in DIM {", "FACTOR": "factor expression",
     "RETURN": "return expression", "GUIDE": "guide {", "NAME": "NAME ~ distribution, or NAME = expression",
+    "MODEL": "model NAME(x: real) { … return … }", "IMPORT": 'import "file.emf"',
     "BACKBONE": "backbone iaf(layers = 2)", "GATE": "gate NAME: per_element, or gate NAME: off",
 }  # fmt: skip
 
@@ -42,13 +44,15 @@ def explain(fault: Fault) -> Diagnostic:
 
 def _habit(fault: Fault) -> Diagnostic | None:
     found = habit_of(fault.text)
-    if found is None:
-        return None
+    return None if found is None else _told_habit(found, fault.tokens[0].start_pos or 0, fault.source)
+
+
+def _told_habit(found: tuple[Habit, Match], first: int, source: SourceText) -> Diagnostic:
+    """What a habit in the line that begins at the offset `first` says."""
     habit, match = found
     start, end = match.span("mark") if "mark" in match.re.groupindex else match.span()
-    first = fault.tokens[0].start_pos or 0
     message, hint = habit.texts(match)
-    return fault.tell(habit.code, message, Span(first + start, first + end), hint)
+    return Diagnostic(habit.code, message, Span(first + start, first + end), hint, source)
 
 
 def _string(fault: Fault) -> Diagnostic | None:
@@ -111,7 +115,7 @@ def _ends_too_early(fault: Fault) -> Diagnostic | None:
         return None
     last = fault.before
     if last is None:
-        return fault.tell("E0123", "This `{` opens nothing.", place(fault.tokens[0]), "blocks start with for, def or guide")
+        return fault.tell("E0123", "This `{` opens nothing.", place(fault.tokens[0]), "blocks start with for, def, model or guide")
     if last.type in LEADS:
         hint = "a statement goes on in the next line only inside parentheses: write ( behind = or in front of the sum"
         if last.type in BEHIND:
@@ -142,14 +146,15 @@ def _says_nothing(fault: Fault) -> Diagnostic | None:
             "E0123",
             f"There is no block `{' '.join(text.split())}`.",
             fault.span,
-            "blocks start with for, def or guide; leave the line and its } out",
+            "blocks start with for, def, model or guide; leave the line and its } out",
         )
     if any(a in OPERANDS and b in OPERANDS for a, b in zip(kinds, kinds[1:], strict=False)):
         return fault.tell(
             "E0106",
             "This line is no statement.",
             fault.span,
-            "a statement has a ~ or an =, or starts with dim, data, param, def, for, factor or guide; a comment starts with #",
+            "a statement has a ~ or an =, or starts with dim, data, param, def, model, for, factor, guide or import; "
+            "a comment starts with #",
         )
     name = fault.tokens[0]
     hint = "to set a variable write name = …, to draw one name ~ …, to add to the log density factor …"
@@ -321,15 +326,16 @@ def _declared_dims(fault: Fault) -> Diagnostic | None:
     return None
 
 
-def misplaced(node: object, in_function: bool, span: Span, source: SourceText) -> Diagnostic | None:
-    """What to say of a statement that can be read and stands where it can't stand."""
-    if in_function and not isinstance(node, ast.Assign | ast.Return):
-        message = "A function computes: `NAME = expression` and `return` are all it may hold."
-        hint = "draw outside and give the function the value; a reduction such as sum(x) needs no loop"
-        return Diagnostic("E0109", message, span, hint, source)
-    if not in_function and isinstance(node, ast.Return):
-        return Diagnostic("E0109", "`return` stands outside of a function.", span, "write it in the body of a def", source)
-    return None
+def foreign_dots(tokens: Sequence[Token], source: SourceText) -> Diagnostic | None:
+    """``np.log(x)``, ``x.mean()``, ``A.T``: a line that can be read, its dots being those of sub-models, and is Python."""
+    if all(t.type != "DOTTED" for t in tokens):
+        return None
+    span = place(tokens[0]).to(place(tokens[-1]))
+    found = habit_of(source.text[span.start : span.end], DOTS)
+    first = next(str(t) for t in tokens if t.type == "DOTTED").split(".")[0]
+    if found is None or re.search(rf"\bas\s+{first}\b", source.text):
+        return None
+    return _told_habit(found, span.start, source)
 
 
 def _unexpected(fault: Fault) -> Diagnostic:
@@ -341,10 +347,10 @@ def _unexpected(fault: Fault) -> Diagnostic:
             "E0105",
             f"A statement can't start with `{token}`.",
             place(token),
-            "it starts with a name, or with dim, data, param, def, for, factor or guide",
+            "it starts with a name, or with dim, data, param, def, model, for, factor, guide or import",
         )
     if token.type == "LBRACE":
-        return fault.tell("E0105", "Braces hold the body of a for, def or guide.", place(token), "")
+        return fault.tell("E0105", "Braces hold the body of a for, def, model or guide.", place(token), "")
     return fault.tell(
         "E0105",
         f"`{token}` can't stand behind `{fault.before}`.",

@@ -12,6 +12,6 @@ LONGEST = 500  # characters of a line that are looked at
 LINES: tuple[Habit, ...] = (*BLOCKS, *FLOW, *STAN, *PYTHON, *OPERATORS, *DECLARATIONS, *RANGES)
 
 
-def habit_of(line: str) -> tuple[Habit, Match] | None:
+def habit_of(line: str, habits: tuple[Habit, ...] = LINES) -> tuple[Habit, Match] | None:
     """The first manner that a line shows."""
-    return next(((habit, found) for habit in LINES if (found := habit.found_in(line[:LONGEST]))), None)
+    return next(((habit, found) for habit in habits if (found := habit.found_in(line[:LONGEST]))), None)

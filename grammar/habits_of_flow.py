@@ -15,17 +15,8 @@ FOREIGN_BLOCKS = {
 }
 BLOCKS = (
     row(
-        r"^(?P<mark>model\s+\w+)\s*(?:\(.*\)\s*)?\{$",
-        "E0112", "`model NAME { … }` is not part of this version.",
-        "a file holds one model: leave the line and its } out",
-    ),
-    row(
         r"^(?P<mark>density\s+\w+)\s*\{$",
         "E0112", "`density NAME { … }` is not part of this version.", "leave the block out",
-    ),
-    row(
-        r"^(?P<mark>import)\s+[\"'“]",
-        "E0112", "`import` of other files is not part of this version.", "copy the functions you need into this file",
     ),
     *(
         row(rf"^(?P<mark>{word.replace(' ', '[ ]+')})\s*\{{$", "E0123", f"There is no block `{word}`.", hint)

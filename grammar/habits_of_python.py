@@ -39,6 +39,22 @@ def _closed(rest: str) -> str:
     return rest.strip(" ,")
 
 
+# Also told of lines that can be read, where a dot leads to an inner variable of a sub-model.
+DOTS = (
+    row(
+        r"(?P<mark>\b(?:np|jnp|numpy|jax|math|scipy|torch|tf|tt|pt|at|pm|dist|npd|tfd|stats|distrax)\.(?:\w+\.)*(?P<name>\w+))",
+        "E0126", "Functions and distributions are called by their bare names here.", "write <name>",
+    ),
+    row(
+        rf"(?P<mark>{A}\.(?P<b>(?:sum|mean|std|var|min|max|prod|cumsum)))\s*\(",
+        "E0126", "Arrays have no methods.", "write <b>(<a>)",
+    ),
+    row(
+        rf"(?P<mark>{A}\.T\b)",
+        "E0126", "Arrays have no attributes.",
+        "write transpose(<a>); often none is needed, since arrays align by dim name",
+    ),
+)  # fmt: skip
 PYTHON = (
     row(
         rf"{ASSIGNED}(?P<mark>(?:numpyro|pyro|npyro|ed|tfp)\.sample){LABEL}\s*,\s*(?:\w+\.)*(?P<law>\w+)\((?P<rest>.*)",
@@ -63,7 +79,8 @@ PYTHON = (
     ),
     row(
         r"^(?P<mark>(?:import|from|library|require|using)\b.*)",
-        "E0126", "Nothing is imported into a program.", "leave it out: all functions and distributions are there",
+        "E0126", "Nothing is imported into a program.",
+        'leave it out: all functions and distributions are there; another .emf file comes with import "file.emf"',
     ),
     row(
         r"^def\s+(?P<name>\w+)\s*\(.*(?P<mark>->)\s*(?P<type>\w+)",
@@ -73,19 +90,7 @@ PYTHON = (
         r"^def\s+(?P<name>\w+)\s*\([^{]*(?P<mark>:)\s*$",
         "E0126", "A block takes braces, not a colon.", "write def <name>(x: real): real { and } on a line of its own",
     ),
-    row(
-        r"(?P<mark>\b(?:np|jnp|numpy|jax|math|scipy|torch|tf|tt|pt|at|pm|dist|npd|tfd|stats|distrax)\.(?:\w+\.)*(?P<name>\w+))",
-        "E0126", "Functions and distributions are called by their bare names here.", "write <name>",
-    ),
-    row(
-        rf"(?P<mark>{A}\.(?P<b>(?:sum|mean|std|var|min|max|prod|cumsum)))\s*\(",
-        "E0126", "Arrays have no methods.", "write <b>(<a>)",
-    ),
-    row(
-        rf"(?P<mark>{A}\.T\b)",
-        "E0126", "Arrays have no attributes.",
-        "write transpose(<a>); often none is needed, since arrays align by dim name",
-    ),
+    *DOTS,
     row(rf"(?P<mark>{A}\.{B})", "E0126", "A name has no dot in it.", "write <a>_<b>"),
     row(
         rf"(?P<mark>{A}\${B})",

@@ -27,7 +27,7 @@ TABLES = Path(__file__).with_name("emf_tables.json")
 class _KeepAll:
     """Keeps the tokens that no rule of the grammar mentions."""
 
-    always_accept = ("COMMENT", "NEWLINE", "BLOCK_COMMENT", "STRING", "OTHER", "SEMICOLON", "RBRACE")
+    always_accept = ("COMMENT", "NEWLINE", "BLOCK_COMMENT", "OTHER", "SEMICOLON", "RBRACE")
 
     def process(self, stream: Iterable[Token]) -> Iterable[Token]:
         return stream

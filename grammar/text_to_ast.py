@@ -13,17 +13,20 @@ from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.characters import cleaned
 from emfppl.grammar.comments import above_of, tail_of
 from emfppl.grammar.diagnostics import Diagnostic
-from emfppl.grammar.explain import explain, misplaced
+from emfppl.grammar.explain import explain, foreign_dots
 from emfppl.grammar.fault import Fault
 from emfppl.grammar.habits_of_flow import FOREIGN_BLOCKS
 from emfppl.grammar.layout import Line, lines_of
+from emfppl.grammar.misplaced import misplaced
 from emfppl.grammar.parser import line_parser
 from emfppl.grammar.source import SourceText, Span
 from emfppl.grammar.tokens import place
 
 DEEPEST, DEEPEST_BLOCK = 100, 20
-Block = ast.For | ast.Function | ast.Guide
+Block = ast.For | ast.Function | ast.Guide | ast.Model
 SOFT = {"backbone": "BACKBONE", "gate": "GATE"}
+# Words of the language only at the beginning of a line, in front of a token of this kind: elsewhere they are names.
+SOFT_HEADS = {"model": ("MODEL", "NAME"), "import": ("IMPORT", "STRING")}
 
 
 def parse(source: SourceText) -> tuple[ast.Program, tuple[Diagnostic, ...]]:
@@ -87,7 +90,7 @@ class _Reader:
         brace = line.tokens[-1]
         row = self.source.position(brace.start_pos or 0)[0]
         words = [str(t) for t in line.tokens[:-1]]
-        later = words[:1] in (["model"], ["density"]) and len(words) > 1
+        later = words[:1] == ["density"] and len(words) > 1
         kind = line.tokens[0].type
         block = _Block(node, place(brace), row, kind == "GUIDE", " ".join(words) in FOREIGN_BLOCKS, later or self.blocks[-1].skip)
         self.blocks.append(block)
@@ -104,7 +107,7 @@ class _Reader:
         """The innermost block ends, with its `}` or with the file."""
         block = self.blocks.pop()
         around = self.blocks[-1]
-        if block.head is None or (block.faulty and isinstance(block.head, ast.Function)):
+        if block.head is None or (block.faulty and isinstance(block.head, ast.Function | ast.Model)):
             around.statements += block.statements if block.keep else ()
             return
         end = line.span if line else Span(len(self.source.text), len(self.source.text))
@@ -121,7 +124,7 @@ class _Reader:
 
     def _parse(self, line: Line, block: _Block) -> Any:
         guide = block.guide
-        tokens = [_softened(line.tokens[0]), *line.tokens[1:]] if guide else line.tokens
+        tokens = _softened(line.tokens, guide)
         parser = line_parser().parse_interactive(start="guide_line" if guide else "line")
         try:
             for token in tokens:
@@ -132,7 +135,8 @@ class _Reader:
             self._tell(line, Fault(self.source, tuple(tokens), at, fault.accepts or fault.expected, guide))
             return None
         known = block.head is not None or len(self.blocks) == 1
-        wrong = misplaced(node, isinstance(block.head, ast.Function), line.span, self.source) if known else None
+        wrong = None if guide else foreign_dots(tokens, self.source)
+        wrong = wrong or (misplaced(node, block.head, line.span, self.source) if known else None)
         wrong = wrong or self._too_deep(node, line)
         if wrong is not None:
             self.found.append(wrong)
@@ -164,8 +168,17 @@ class _Reader:
         self.found.append(Diagnostic(code, message, span, hint, self.source))
 
 
-def _softened(token: Token) -> Token:
-    return Token.new_borrow_pos(SOFT.get(str(token), token.type), str(token), token)
+def _softened(tokens: list[Token], guide: bool) -> list[Token]:
+    """The tokens of a line with the words that are words only here."""
+    first, kind = tokens[0], tokens[0].type
+    if guide:
+        kind = SOFT.get(str(first), kind)
+    elif str(first) in SOFT_HEADS and len(tokens) > 1 and tokens[1].type == SOFT_HEADS[str(first)][1]:
+        kind = SOFT_HEADS[str(first)][0]
+    rest = [
+        Token.new_borrow_pos("AS", str(t), t) if kind == "IMPORT" and n == 1 and t == "as" else t for n, t in enumerate(tokens[1:])
+    ]
+    return [Token.new_borrow_pos(kind, str(first), first), *rest]
 
 
 def _whole(head: Block, body: tuple[Any, ...], comments: ast.Comments, rest: list[str], end: Span) -> Block:

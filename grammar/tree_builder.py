@@ -78,7 +78,15 @@ class TreeBuilder(Transformer):
         )  # fmt: skip
 
     def function_arg(self, parts: Parts) -> ast.FunctionArgument:
-        return ast.FunctionArgument(str(parts[0]), _listed(parts), _only(parts, ast.TypeExpr), span_over(parts))
+        kind, default = _only(parts, ast.TypeExpr), _behind(parts, "=")
+        return ast.FunctionArgument(str(parts[0]), _listed(parts), kind, default, span_over(parts))
+
+    def model_head(self, parts: Parts) -> ast.Model:
+        return ast.Model(str(parts[1]), _listed(parts), (), name_span=span_of(parts[1]), span=span_over(parts))
+
+    def import_(self, parts: Parts) -> ast.Import:
+        alias = str(parts[3]) if len(parts) > 3 else None
+        return ast.Import(str(parts[1])[1:-1], alias, path_span=span_of(parts[1]), span=span_over(parts))
 
     def type_expr(self, parts: Parts) -> ast.TypeExpr:
         return ast.TypeExpr(str(parts[0]), _listed(parts), parts[-1] == "?", span_over(parts))

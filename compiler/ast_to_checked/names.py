@@ -55,6 +55,9 @@ def collect(c: Context, program: ast.Program) -> None:
     """Enter dims, data, params and functions, which hold in the whole file; refuse names that are taken."""
     seen: dict[str, Span] = {}
     for node in program.statements:
+        if isinstance(node, ast.Model | ast.Import):
+            word = "model" if isinstance(node, ast.Model) else "import"
+            c.error("E0112", f"`{word}` is not part of this version.", node.span, "leave it out")
         if isinstance(node, ast.Dim | ast.Data | ast.Param | ast.Function) and enter(
             c, seen, node.name, node.name_span, isinstance(node, ast.Function)
         ):

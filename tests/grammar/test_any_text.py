@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def test_programs_with_faults(text, seed):
 GRAMMAR = (ROOT / "grammar/emf.lark").read_text()
 TERMINALS = {
     "NAME": st.sampled_from(["x ", "theta ", "k' "]), "NUMBER": st.sampled_from(["0 ", "2.5 "]), "SPACE": st.just(" "),
-    "BACKBONE": st.just("backbone "), "GATE": st.just("gate "),
+    "BACKBONE": st.just("backbone "), "GATE": st.just("gate "), "MODEL": st.just("model "), "IMPORT": st.just("import "),
+    "AS": st.just("as "), "STRING": st.just('"a.emf" '), "DOTTED": st.just("x.scale "),
 }  # fmt: skip
 
 
@@ -71,7 +73,7 @@ def derived(start: str) -> st.SearchStrategy[str]:
     grammar = Lark(GRAMMAR, parser="lalr", lexer="basic", start=start)
     used = {t.name: t.pattern.value for t in grammar.terminals}
     words = {name: st.just(f"{word} ") for name, word in used.items() if word.isalpha()}
-    explicit = {k: v for k, v in {**TERMINALS, **words}.items() if k in used or k in str(grammar.rules)}
+    explicit = {k: v for k, v in {**TERMINALS, **words}.items() if k in used or re.search(rf"\b{k}\b", str(grammar.rules))}
     return from_lark(grammar, start=start, explicit=explicit)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -62,12 +63,14 @@ def _larger(expr: st.SearchStrategy) -> st.SearchStrategy:
         st.builds(ast.ListLiteral, many),
         st.builds(ast.Unary, st.sampled_from(["-", "+", "not"]), expr),
         st.builds(ast.Binary, st.sampled_from(sorted(LEVEL)), expr, expr),
-        st.builds(ast.Call, st.just("if") | names, arguments(expr)),
+        st.builds(ast.Call, st.just("if") | names | dotted, arguments(expr)),
         st.builds(ast.Subscript, expr, st.lists(expr | slices(expr), min_size=1, max_size=3).map(tuple)),
     )
 
 
-leaves = st.one_of(st.builds(ast.Number, numbers), st.builds(ast.Bool, st.booleans()), st.builds(ast.Name, labels))
+inner = words.filter(lambda w: not re.search(r"^(T|sum|mean|std|var|min|max|prod|cumsum)$|^(np|at|pt|pm|tf|tt|dist|math|jax)$", w))
+dotted = st.lists(inner, min_size=2, max_size=3).map(".".join)  # inner variables of sub-models
+leaves = st.one_of(st.builds(ast.Number, numbers), st.builds(ast.Bool, st.booleans()), st.builds(ast.Name, labels | dotted))
 exprs = st.recursive(leaves, _larger, max_leaves=25)
 small = st.recursive(leaves, _larger, max_leaves=4)
 
@@ -99,10 +102,11 @@ simple = st.one_of(
     st.builds(ast.Random, targets, st.none() | types, exprs, comments),
     st.builds(ast.Factor, exprs, comments),
 )
-function_arguments = st.builds(ast.FunctionArgument, labels, dims, st.none() | types)
+function_arguments = st.builds(ast.FunctionArgument, labels, dims, st.none() | types, st.none() | small)
 returns = st.builds(ast.Return, exprs, comments)
 backbones = st.builds(ast.Backbone, st.builds(ast.Call, names, arguments(small)), comments)
-gates = st.builds(ast.Gate, labels, names, arguments(small), comments)
+imports = st.builds(ast.Import, st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5})?(\.emf)?", fullmatch=True), st.none() | labels, comments)
+gates = st.builds(ast.Gate, labels | dotted, names, arguments(small), comments)
 
 
 def _first_without_blank(body: tuple, tail: tuple[str, ...]) -> tuple[tuple, tuple[str, ...]]:
@@ -131,6 +135,10 @@ def _for(body: st.SearchStrategy) -> st.SearchStrategy:
 functions = st.tuples(labels, st.lists(function_arguments, max_size=3).map(tuple), st.none() | types, comments).flatmap(
     lambda h: _block(lambda b, t: ast.Function(h[0], h[1], h[2], b, h[3], t), assigns | returns)
 )
+model_statements = st.one_of(assigns, st.builds(ast.Random, targets, st.none() | types, exprs, comments), returns)
+models = st.tuples(labels, st.lists(function_arguments, max_size=3).map(tuple), comments).flatmap(
+    lambda h: _block(lambda b, t: ast.Model(h[0], h[1], b, h[2], t), model_statements)
+)
 guides = comments.flatmap(lambda c: _block(lambda b, t: ast.Guide(b, c, t), backbones | gates))
-statements = st.recursive(simple, _for, max_leaves=4) | functions | guides
+statements = st.recursive(simple, _for, max_leaves=4) | functions | models | imports | guides
 programs = _block(lambda b, t: ast.Program(b, t), statements)
