@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-REGRESSIONS = EXAMPLES / "regressions"
+POSTERIORDB = EXAMPLES / "posteriordb"
+PAPER = EXAMPLES / "paper"
 
 Row = Mapping[str, float]
 
@@ -38,17 +39,52 @@ class Case:
     model: Path
     data: Path
     reference: Mapping[str, Row]
+    family: str = "example"
 
 
-def regressions() -> list[Case]:
-    """The sixteen regressions and eight schools, against the reference draws of posteriordb."""
-    found = json.loads((REGRESSIONS / "references.json").read_text())
+@dataclass(frozen=True)
+class Task:
+    """A program of the paper with one draw from it: the data (none for a pure prior), and what is known of them exactly."""
+
+    name: str
+    model: Path
+    data: Path | None
+    truth: Mapping[str, np.ndarray]
+    log_evidence: float | None
+    log_posterior_of_truth: float | None
+
+
+def posteriordb() -> list[Case]:
+    """The posteriors of posteriordb, against its reference draws or, where it has none, long NUTS runs."""
+    found = json.loads((POSTERIORDB / "references.json").read_text())
     return [
         Case(
             name,
-            (REGRESSIONS / entry["model"]).resolve(),
-            (REGRESSIONS / entry["data"]).resolve(),
+            (POSTERIORDB / entry["model"]).resolve(),
+            (POSTERIORDB / entry["data"]).resolve(),
             {entry["names"][k]: row for k, row in entry["reference"].items()},
+            entry["family"],
+        )
+        for name, entry in found.items()
+    ]
+
+
+def regressions() -> list[Case]:
+    """The sixteen linear regressions of posteriordb and eight schools."""
+    return [c for c in posteriordb() if c.family.endswith("regression") or "eight_schools" in c.name]
+
+
+def paper() -> list[Task]:
+    """The generative models of the paper on embedded-model flows."""
+    found = json.loads((PAPER / "references.json").read_text())
+    return [
+        Task(
+            name,
+            PAPER / entry["model"],
+            entry["data"] and (PAPER / entry["data"]).resolve(),
+            {k: np.array(v) for k, v in entry.get("truth", {}).items()},
+            entry.get("log_evidence"),
+            entry.get("log_posterior_of_truth"),
         )
         for name, entry in found.items()
     ]

@@ -6,7 +6,8 @@ hoisted part is a reference to its row, and ``x[t - k]`` is a reference to the r
 any other, which `execute.run` runs; a second carried axis becomes a scan inside the scan.
 
 The last rows of each variable are carried in a window as long as the largest lag. A variable that is not written at one
-place a round (``x[2*i]`` and ``x[2*i+1]``) is carried whole.
+place a round (``x[2*i]`` and ``x[2*i+1]``), or not read a fixed number of rounds back (``x[n]`` from ``x[2*n-k]``), is
+carried whole.
 """
 
 from __future__ import annotations
@@ -62,19 +63,20 @@ def carried_variables(items: Sequence[Item], loop: Loop, sizes: Mapping[str, int
             places.setdefault(node.target.name, set()).add(Place(n, index.scale, index.offset.evaluate(sizes)))
     out = {}
     for name, found in places.items():
-        read = [offset for _, node in items for offset in _offsets(node, name, loop.label, sizes)]
+        read = [index for _, node in items for index in _indices(node, name, loop.label)]
         first = min(p.offset for p in found)
-        lags = [first - r for r in read]
-        out[name] = Carried(name, tuple(sorted(found, key=str)), max([0, *lags]), min([0, *lags]) < 0)
+        lags = [first - i.offset.evaluate(sizes) for i in read]
+        far = min([0, *lags]) < 0 or any(i.scale != 1 for i in read)
+        out[name] = Carried(name, tuple(sorted(found, key=str)), max([0, *lags]), far)
     return out
 
 
-def _offsets(node: g.Node, name: str, label: str, sizes: Mapping[str, int]) -> Iterator[int]:
-    """The offsets at which a node reads rows of a variable."""
+def _indices(node: g.Node, name: str, label: str) -> Iterator[At]:
+    """The subscripts with which a node reads rows of a variable."""
     for expr in g.node_exprs(node):
         for ref in walk(expr):
             if isinstance(ref, Ref) and ref.name == name:
-                yield from (i.offset.evaluate(sizes) for i in ref.indices if isinstance(i, At) and i.loop == label)
+                yield from (i for i in ref.indices if isinstance(i, At) and i.loop == label)
 
 
 def _split(inputs: Inputs, items: Sequence[Item], loop: Loop) -> tuple[dict, dict]:

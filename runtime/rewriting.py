@@ -27,17 +27,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Carried:
-    """One variable of a scan: the places that it is written at, and how far back and ahead of them it is read."""
+    """One variable of a scan: the places that it is written at, how far back it is read, and whether it is read
+    elsewhere than at a fixed number of rounds back."""
 
     name: str
     places: tuple[Place, ...]
     lag: int
-    ahead: bool = False
+    far: bool = False
 
     @property
     def whole(self) -> bool:
         """Whether no window will do."""
-        return len(self.places) > 1 or self.places[0].scale != 1 or self.ahead
+        return len(self.places) > 1 or self.places[0].scale != 1 or self.far
 
     @property
     def axis(self) -> int:

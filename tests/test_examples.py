@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import emfppl
-from benchmarks.agreement import Case, agreement, examples, regressions
+from benchmarks.agreement import Case, Task, agreement, examples, paper, posteriordb, regressions
 from emfppl.cli import run
 
 ROOT = Path(__file__).parents[1]
@@ -25,13 +25,14 @@ def fitted(case: Case, **options) -> emfppl.Posterior:
 
 
 def test_there_is_a_reference_for_every_program():
-    known = {c.model for c in (*regressions(), *examples())}
+    known = {c.model for c in (*posteriordb(), *examples(), *paper())}
     assert {p.resolve() for p in PROGRAMS} == {p.resolve() for p in known}
 
 
-@pytest.mark.parametrize("case", [*regressions(), *examples()], ids=lambda c: c.name)
-def test_programs_and_their_data_are_clean_and_formatted(case, capsys):
-    assert run(["check", str(case.model), "--data", str(case.data)]) == 0
+@pytest.mark.parametrize("case", [*posteriordb(), *examples(), *paper()], ids=lambda c: c.name)
+def test_programs_and_their_data_are_clean_and_formatted(case: Case | Task, capsys):
+    data = ["--data", str(case.data)] if case.data else []
+    assert run(["check", str(case.model), *data]) == 0
     assert run(["fmt", "--check", str(case.model)]) == 0
     assert capsys.readouterr() == ("", "")
 
