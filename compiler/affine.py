@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from emfppl.compiler.dependences import carried_axes
 from emfppl.compiler.distributions import STANDARD
-from emfppl.compiler.expressions import Apply, ArrayCall, Expr, Let, MatMul, Reduce, Ref, Relabel, children
+from emfppl.compiler.expressions import Apply, ArrayCall, Expr, Let, MatMul, Reduce, Ref, Relabel, Stack, children
 from emfppl.compiler.graph import (
     ComputedNode,
     Dist,
@@ -27,7 +27,7 @@ from emfppl.compiler.graph import (
 
 FREE, AFFINE, OTHER = 0, 1, 2
 Degrees = Mapping[str, int]
-LINEAR_ARRAYS = ("diag", "diagonal", "transpose")
+LINEAR_ARRAYS = ("diag", "diagonal", "trace", "transpose", "add_diag")
 
 
 def classify(nodes: tuple[Node, ...], known: frozenset[str] = frozenset()) -> dict[int, str]:
@@ -110,8 +110,10 @@ def _is_linear(expr: Expr, parts: list[int]) -> bool:
             return parts[0] == FREE
         case Reduce():
             return expr.op in ("sum", "mean", "cumsum")
-        case ArrayCall("solve"):
+        case ArrayCall("solve" | "solve_lower" | "solve_upper"):
             return parts[0] == FREE
+        case Stack():
+            return True
         case ArrayCall():
             return expr.op in LINEAR_ARRAYS
     return isinstance(expr, Relabel)

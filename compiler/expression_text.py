@@ -25,6 +25,7 @@ from emfppl.compiler.expressions import (
     Ref,
     Relabel,
     SizeOf,
+    Stack,
     Whole,
 )
 from emfppl.compiler.graph import Dist, Integers, Interval, Structured, Support, Target
@@ -66,6 +67,8 @@ def _bound(expr: Expr) -> tuple[str, int]:
             return _number(value), ATOM if not isinstance(value, int | float) or value >= 0 else BINDING["neg"]
         case Array(values):
             return _list(values), ATOM
+        case Stack(args):
+            return f"[{', '.join(map(text, args))}]", ATOM
         case SizeOf(size):
             return str(size), ATOM if len(size.terms) < 2 else BINDING["+"]
         case LoopVar(label):

@@ -94,7 +94,7 @@ Index: TypeAlias = Whole | At | Gather
 
 @dataclass(frozen=True, slots=True)
 class Const:
-    """A number (bool, int or float)."""
+    """A number (bool, int or float); with axes in its type, one that stands for all entries."""
 
     value: bool | int | float
     type: Type
@@ -106,6 +106,16 @@ class Array:
     """A literal list; `values` nested tuples of numbers, axes given by the declaration it stands in."""
 
     values: tuple
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """``[a, b, c]``: values one after the other along a new axis `label`, the last of `type`; other axes align by label."""
+
+    args: tuple[Expr, ...]
+    label: str
     type: Type
     span: Span = _span()
 
@@ -141,7 +151,7 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """An elementwise operation from `functions.ELEMENTWISE`: operators by their sign (``+ - * / // % ** < <= > >= == !=``,
+    """An elementwise operation from `functions.ELEMENTWISE`, or an operator by their sign (``+ - * / // % ** < <= > >= == !=``,
     ``neg``, ``and``, ``or``, ``not``), ``if`` (three arguments), functions by name."""
 
     op: str
@@ -152,8 +162,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
-    """``sum mean sd min max prod logsumexp any all`` over the axes with labels `over` (they vanish), or ``cumsum cumprod``
-    along one (it stays)."""
+    """``sum mean argmax …`` over the axes with labels `over` (they vanish), or ``cumsum cumprod`` along one (it stays)."""
 
     op: str
     arg: Expr
@@ -175,7 +184,7 @@ class MatMul:
 
 @dataclass(frozen=True, slots=True)
 class ArrayCall:
-    """A function of whole vectors or matrices from `functions.ARRAY` (``cholesky solve inverse logdet diag outer softmax …``).
+    """A function of whole vectors or matrices from `functions` (``cholesky solve softmax exp_quad bspline …``).
 
     `cores[i]` names, in order, the labels of args[i] that the function works on; `out` the labels of the result's core.
     All other axes are batch axes and align by label.
@@ -210,7 +219,7 @@ class Let:
     span: Span = _span()
 
 
-Expr: TypeAlias = Const | Array | SizeOf | LoopVar | Ref | Apply | Reduce | MatMul | ArrayCall | Relabel | Let
+Expr: TypeAlias = Const | Array | Stack | SizeOf | LoopVar | Ref | Apply | Reduce | MatMul | ArrayCall | Relabel | Let
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
@@ -218,7 +227,7 @@ def children(expr: Expr) -> tuple[Expr, ...]:
     match expr:
         case Ref():
             return tuple(i.index for i in expr.indices if isinstance(i, Gather))
-        case Apply() | ArrayCall():
+        case Apply() | ArrayCall() | Stack():
             return expr.args
         case Reduce() | Relabel():
             return (expr.arg,)

@@ -38,6 +38,9 @@ def evaluate(expr: x.Expr, scope: Scope) -> Named:
             return Named(expr.value)
         case x.Array():
             return Named(jnp.asarray(expr.values), tuple(a.label for a in expr.type.axes))
+        case x.Stack():
+            arrays, labels = aligned([evaluate(a, scope) for a in expr.args])
+            return Named(jnp.stack(jnp.broadcast_arrays(*arrays), axis=-1), (*labels, expr.label))
         case x.SizeOf():
             return Named(expr.size.evaluate(scope.sizes))
         case x.LoopVar():
@@ -51,6 +54,10 @@ def evaluate(expr: x.Expr, scope: Scope) -> Named:
             return _reduce(expr, scope)
         case x.MatMul():
             return _matmul(expr, scope)
+        case x.ArrayCall() if expr.op in operations.SOLVERS:
+            return _solved(expr, scope)
+        case x.ArrayCall() if expr.op in operations.BASES:
+            return _basis(expr, scope)
         case x.ArrayCall():
             return _array_call(expr, scope)
         case x.Relabel():
@@ -96,14 +103,46 @@ def _matmul(expr: x.MatMul, scope: Scope) -> Named:
 
 
 def _array_call(expr: x.ArrayCall, scope: Scope) -> Named:
-    parts = [evaluate(a, scope) for a in expr.args]
-    batches = [tuple(n for n in p.labels if n not in core) for p, core in zip(parts, expr.cores, strict=True)]
-    batch = tuple(dict.fromkeys(label for labels in batches for label in labels))
+    parts = [_with_core(a, core, scope) for a, core in zip(expr.args, expr.cores, strict=True)]
+    batch = _batch(parts, expr.cores)
     arrays = [jnp.asarray(arranged(p, (*batch, *core)), float) for p, core in zip(parts, expr.cores, strict=True)]
     if len(arrays) > 1:
         lengths = [max(a.shape[n] for a in arrays) for n in range(len(batch))]
         arrays = [jnp.broadcast_to(a, (*lengths, *a.shape[len(batch) :])) for a in arrays]
     return Named(operations.ARRAY[expr.op](*arrays), (*batch, *expr.out))
+
+
+def _with_core(expr: x.Expr, core: Labels, scope: Scope) -> Named:
+    """The value, repeated along axes of its core that it does not vary over."""
+    return lengthened(evaluate(expr, scope), tuple(a for a in expr.type.axes if a.label in core), scope)
+
+
+def _batch(parts: list[Named], cores: tuple[Labels, ...]) -> Labels:
+    """The labels that are in no core."""
+    return tuple(dict.fromkeys(n for p, core in zip(parts, cores, strict=True) for n in p.labels if n not in core))
+
+
+def _solved(expr: x.ArrayCall, scope: Scope) -> Named:
+    """A linear system: what only the right side runs over are further columns of it."""
+    rows, (mine,) = expr.cores
+    a, b = (_with_core(arg, core, scope) for arg, core in zip(expr.args, expr.cores, strict=True))
+    batch = tuple(n for n in a.labels if n not in rows)
+    columns = tuple(n for n in b.labels if n not in batch and n != mine)
+    matrix = jnp.asarray(arranged(a, (*batch, *rows)), float)
+    right = jnp.asarray(arranged(b, (*batch, mine, *columns)), float)
+    lengths, shape = matrix.shape[: len(batch)], right.shape[len(batch) + 1 :]
+    right = jnp.broadcast_to(right, (*lengths, *right.shape[len(batch) :])).reshape(*lengths, matrix.shape[-1], -1)
+    out = operations.SOLVERS[expr.op](matrix, right, mine == rows[1])
+    return Named(out.reshape(*lengths, matrix.shape[-1], *shape), (*batch, *expr.out, *columns))
+
+
+def _basis(expr: x.ArrayCall, scope: Scope) -> Named:
+    value, knots, degree = expr.args
+    assert isinstance(degree, x.Const)
+    parts = [evaluate(value, scope), _with_core(knots, expr.cores[1], scope)]
+    batch = _batch(parts, expr.cores[:2])
+    arrays = [jnp.asarray(arranged(p, (*batch, *core)), float) for p, core in zip(parts, expr.cores, strict=False)]
+    return Named(operations.BASES[expr.op](*arrays, int(degree.value)), (*batch, *expr.out))
 
 
 # ---------------------------------------------------------------- references

@@ -256,6 +256,8 @@ class Oracle:
                 for axis in e.type.axes:
                     out = out[point[axis.label]]
                 return out
+            case x.Stack():
+                return again(e.args[point[e.label]])
             case x.SizeOf():
                 return e.size.evaluate(self.sizes)
             case x.LoopVar():

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from emfppl.compiler.ast_to_checked import dims, types
+from emfppl.compiler.ast_to_checked import dims, lists, types
 from emfppl.compiler.ast_to_checked.constants import fold
 from emfppl.compiler.ast_to_checked.context import Context, Env
 from emfppl.compiler.distributions import COUNT, POSITIVE, SIMPLEX, UNIT, Distribution, Parameter
-from emfppl.compiler.expressions import Array, Axis, Const, Expr, Kind, Relabel
+from emfppl.compiler.expressions import Array, Axis, Const, Expr, Kind, Relabel, Stack
 from emfppl.grammar import ast_nodes as ast
 
 
@@ -44,7 +44,7 @@ def argument(
             f"draw it on its own line: z ~ {c.text(node)}",
         )
     wanted = _core(event, parameter.rank)
-    value = types.type_of(c, node, env, tuple(wanted) if parameter.rank else None)
+    value = _value(c, node, env, goal, wanted if parameter.rank else None)
     if value is None:
         return None
     value = fold(value)
@@ -60,6 +60,13 @@ def argument(
     if not _within(c, value, allowed, event, what, goal, node):
         return None
     return value
+
+
+def _value(c: Context, node: ast.Expr, env: Env, goal: Goal, core: list[Axis] | None) -> Expr | None:
+    """The value of an argument; a list is over its core, or for a number over the last dims of the target."""
+    if core is not None and isinstance(node, ast.ListLiteral):
+        return lists.list_value(c, node, env, core, exact=True)
+    return types.type_of(c, node, env, tuple(core) if core is not None else (*goal.axes, *goal.extra))
 
 
 def _core(event: Sequence[Axis], rank: int) -> list[Axis]:
@@ -129,6 +136,8 @@ def in_range(c: Context, value: Expr, node: ast.Expr, row: Distribution, paramet
 def _entries(value: Expr) -> list[float]:
     if isinstance(value, Const):
         return [value.value]
+    if isinstance(value, Stack):
+        return [entry for part in value.args for entry in _entries(part)]
     if not isinstance(value, Array):
         return []
     todo, out = list(value.values), []

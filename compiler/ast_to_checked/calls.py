@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from emfppl.compiler.ast_to_checked import dims, functions, names, types
+from emfppl.compiler.ast_to_checked import arrays, bases, covariances, dims, functions, names, types
 from emfppl.compiler.ast_to_checked.context import Context, Env, listed, near
-from emfppl.compiler.expressions import ArrayCall, Axis, Expr, Kind, Reduce, Type
-from emfppl.compiler.functions import (
-    ARRAY,
-    CUMULATIVE,
-    ELEMENTWISE_BOOL,
-    ELEMENTWISE_INT,
-    ELEMENTWISE_REAL,
-    ELEMENTWISE_SAME,
-    REDUCTIONS,
-    ArrayFunction,
-)  # fmt: skip
-from emfppl.compiler.types import arithmetic, describe, join
+from emfppl.compiler.expressions import Axis, Expr, Kind, Reduce, Type
+from emfppl.compiler.functions import ARRAY, BASES, COVARIANCES, ELEMENTWISE, MATRICES, REDUCTIONS, SOLVERS
+from emfppl.compiler.sizes import Size
+from emfppl.compiler.types import arithmetic, join
 from emfppl.grammar import ast_nodes as ast
 
-_ARRAY = {f.name: f for f in ARRAY}
-_ARITY = {**ELEMENTWISE_REAL, **ELEMENTWISE_SAME, **ELEMENTWISE_INT, **ELEMENTWISE_BOOL}
 _PAIRWISE = {"min": "minimum", "max": "maximum"}
+Place = tuple[Axis, ...] | None
 
 
-def call(c: Context, node: ast.Call, env: Env) -> Expr | None:
-    """The value of ``f(…)``."""
+def call(c: Context, node: ast.Call, env: Env, place: Place = None) -> Expr | None:
+    """The value of ``f(…)``; `place`: the axes of what it is for."""
     name = node.func
     if c.table.get(name) is not None:
         for arg in node.args:
@@ -34,15 +25,19 @@ def call(c: Context, node: ast.Call, env: Env) -> Expr | None:
             "E0507", f"`{name}` is a distribution; it can't be part of an expression.", node.func_span, hint
         )
     if name in c.functions:
-        return functions.inline(c, node, env)
+        return functions.inline(c, node, env, place)
     if name == "if":
-        return _if(c, node, env)
-    if name in _ARITY:
-        return _elementwise(c, node, env)
-    if name in REDUCTIONS or name in CUMULATIVE:
+        return _if(c, node, env, place)
+    if name in ELEMENTWISE:
+        return _elementwise(c, node, env, place)
+    if name in REDUCTIONS:
         return _reduction(c, node, env)
-    if name in _ARRAY:
-        return _array(c, node, _ARRAY[name], env)
+    if name in BASES:
+        return bases.basis(c, node, env, place)
+    if name in COVARIANCES:
+        return covariances.covariance(c, node, env)
+    if name in ARRAY or name in SOLVERS or name in MATRICES:
+        return arrays.array(c, node, env)
     for arg in node.args:
         _skim(c, arg.value, env)
     return names.undefined_function(c, node)
@@ -54,9 +49,11 @@ def _skim(c: Context, node: ast.Expr, env: Env) -> None:
         types.type_of(c, node, env)
 
 
-def positional(c: Context, node: ast.Call, count: int, env: Env, usage: str) -> list[Expr] | None:
+def positional(
+    c: Context, node: ast.Call, count: int, env: Env, usage: str, place: Place = None
+) -> list[Expr] | None:
     """Exactly `count` arguments without names."""
-    values = [types.type_of(c, a.value, env) for a in node.args]
+    values = [types.type_of(c, a.value, env, place) for a in node.args]
     named = next((a for a in node.args if a.name is not None), None)
     if named is not None:
         hint = "to compare write ==" if node.func == "if" else f"write {usage}"
@@ -68,29 +65,25 @@ def positional(c: Context, node: ast.Call, count: int, env: Env, usage: str) -> 
     return None if any(v is None for v in values) else [v for v in values if v is not None]
 
 
-def _usage(name: str, count: int) -> str:
-    return f"{name}({', '.join('xyz'[:count])})"
+def usage(name: str, params: tuple[str, ...]) -> str:
+    return f"{name}({', '.join(params)})"
 
 
-def _if(c: Context, node: ast.Call, env: Env) -> Expr | None:
-    args = positional(c, node, 3, env, "if(condition, value, otherwise)")
+def _if(c: Context, node: ast.Call, env: Env, place: Place) -> Expr | None:
+    args = positional(c, node, 3, env, "if(condition, value, otherwise)", place)
     if args is None or not types.need_bool(c, args[0], node.args[0].value, "if"):
         return None
     kind, of = join([args[1].type, args[2].type])
     return types.elementwise(c, "if", tuple(args), kind, node.span, of)
 
 
-def _elementwise(c: Context, node: ast.Call, env: Env) -> Expr | None:
-    name = node.func
-    args = positional(c, node, _ARITY[name], env, _usage(name, _ARITY[name]))
+def _elementwise(c: Context, node: ast.Call, env: Env, place: Place) -> Expr | None:
+    row = ELEMENTWISE[node.func]
+    args = positional(c, node, len(row.params), env, usage(row.name, row.params), place)
     if args is None:
         return None
-    of = None
-    if name in ELEMENTWISE_SAME:
-        kind = arithmetic(a.type for a in args)
-    else:
-        kind = Kind.REAL if name in ELEMENTWISE_REAL else Kind.INT if name in ELEMENTWISE_INT else Kind.BOOL
-    return types.elementwise(c, name, tuple(args), kind, node.span, of)
+    kind = row.kind or arithmetic(a.type for a in args)
+    return types.elementwise(c, row.name, tuple(args), kind, node.span)
 
 
 # ---------------------------------------------------------------- reductions
@@ -116,7 +109,7 @@ def _reduction(c: Context, node: ast.Call, env: Env) -> Expr | None:
 
 def _reduce(c: Context, node: ast.Call, value: Expr, over: ast.Argument | None, env: Env) -> Expr | None:
     name, have = node.func, [a.label for a in value.type.axes]
-    labels = env.own(have) if over is None else _over_labels(c, over, value, env)
+    labels = env.own(have) if over is None else over_labels(c, over, value, env)
     if labels is None:
         return None
     if not labels:
@@ -126,24 +119,23 @@ def _reduce(c: Context, node: ast.Call, value: Expr, over: ast.Argument | None, 
         )
     if name in ("any", "all") and not types.need_bool(c, value, node.args[0].value, name):
         return None
-    if name in CUMULATIVE:
-        if len(labels) != 1:
-            message = (
-                f"`{name}` runs along one dim; `{c.text(node.args[0].value)}` is {dims.dims_text(have)}."
-            )
-            return c.error("E0308", message, node.span, f"write {name}(…, over = {labels[-1]})")
-        return Reduce(name, value, tuple(labels), Type(arithmetic([value.type]), value.type.axes), node.span)
-    axes = tuple(a for a in value.type.axes if a.label not in labels)
-    return Reduce(name, value, tuple(labels), Type(_reduced_kind(name, value.type), axes), node.span)
+    row = REDUCTIONS[name]
+    if (row.along or row.kind is Kind.INDEX) and len(labels) != 1:
+        message = f"`{name}` runs along one dim; `{c.text(node.args[0].value)}` is {dims.dims_text(have)}."
+        return c.error("E0308", message, node.span, f"write {name}(…, over = {labels[-1]})")
+    axes = value.type.axes if row.along else tuple(a for a in value.type.axes if a.label not in labels)
+    kind, of = row.kind or arithmetic([value.type]), None
+    if kind is Kind.INDEX:
+        kind, of = _position(next(a for a in value.type.axes if a.label == labels[0]))
+    return Reduce(name, value, tuple(labels), Type(kind, axes, of), node.span)
 
 
-def _reduced_kind(name: str, of: Type) -> Kind:
-    if name in ("any", "all"):
-        return Kind.BOOL
-    return arithmetic([of]) if name in ("sum", "prod", "min", "max") else Kind.REAL
+def _position(axis: Axis) -> tuple[Kind, str | None]:
+    """What a position along an axis is: an index of the dim, or of a part of one a plain number, counted from its start."""
+    return (Kind.INDEX, axis.dim) if axis.lower == Size() else (Kind.INT, None)
 
 
-def _over_labels(c: Context, over: ast.Argument, value: Expr, env: Env) -> list[str] | None:
+def over_labels(c: Context, over: ast.Argument, value: Expr, env: Env) -> list[str] | None:
     """The dims behind ``over =``, each an axis of the value."""
     items = over.value.items if isinstance(over.value, ast.ListLiteral) else (over.value,)
     have = [a.label for a in value.type.axes]
@@ -172,117 +164,3 @@ def _over_labels(c: Context, over: ast.Argument, value: Expr, env: Env) -> list[
             return c.error("E0308", f"`{label}` is named twice.", item.span)
         labels.append(label)
     return labels
-
-
-# ---------------------------------------------------------------- functions of vectors and matrices
-
-
-def _array(c: Context, node: ast.Call, row: ArrayFunction, env: Env) -> Expr | None:
-    over = next((a for a in node.args if a.name == "over"), None)
-    rest = ast.Call(node.func, tuple(a for a in node.args if a is not over), node.func_span, node.span)
-    args = positional(c, rest, len(row.args), env, _usage(row.name, len(row.args)))
-    if args is None:
-        return None
-    cores: list[tuple[str, ...]] = []
-    for arg, rank, argument in zip(args, row.args, rest.args, strict=True):
-        core = _core(c, node, arg, rank, argument.value, over, env)
-        if core is None:
-            return None
-        cores.append(core)
-    if row.name == "solve":
-        return _solve(c, node, args, cores)
-    out = _out(row, cores)
-    batch = _batch(c, args, cores, node)
-    if batch is None:
-        return None
-    ends = [
-        next(a for a in arg.type.axes if a.label == core)
-        for arg, cs in zip(args, cores, strict=True)
-        for core in cs
-    ]
-    return ArrayCall(
-        row.name, tuple(args), tuple(cores), out, Type(Kind.REAL, (*batch, *_named(out, ends))), node.span
-    )
-
-
-def _core(
-    c: Context, node: ast.Call, arg: Expr, rank: int, shown: ast.Expr, over: ast.Argument | None, env: Env
-) -> tuple[str, ...] | None:
-    """The labels that the function works on: the last ones, or those behind ``over =``."""
-    if over is not None:
-        labels = _over_labels(c, over, arg, env)
-        if labels is None:
-            return None
-    else:
-        labels = env.own(a.label for a in arg.type.axes)[-rank:]
-    if len(labels) != rank:
-        needs = (
-            "a vector: a value over one dim"
-            if rank == 1
-            else "a matrix: a value over two dims, such as [k, k']"
-        )
-        message = f"`{node.func}` needs {needs}; `{c.text(shown)}` is {describe(arg.type)}."
-        hint = f"give it a dim first: v[k] = {c.text(shown)}, and then {node.func}(v)" if rank == 1 else ""
-        return c.error("E0314", message, shown.span, hint)
-    if rank == 2:
-        one, two = (next(a for a in arg.type.axes if a.label == label) for label in labels)
-        if not dims.same_length(c, one, two):
-            message = f"`{node.func}` needs a square matrix; this one is {one.label} by {two.label}."
-            return c.error("E0314", message, shown.span)
-    return tuple(labels)
-
-
-def _out(row: ArrayFunction, cores: list[tuple[str, ...]]) -> tuple[str, ...]:
-    first = cores[0]
-    match row.name:
-        case "diag":
-            return (first[0], first[0] + "'")
-        case "diagonal":
-            return first[:1]
-        case "outer":
-            other = cores[1][0]
-            return (first[0], other + "'" if other == first[0] else other)
-    return first[: row.result]
-
-
-def _solve(c: Context, node: ast.Call, args: list[Expr], cores: list[tuple[str, ...]]) -> Expr | None:
-    """``solve(A, b)`` with A over (k, k'): b over one of them, the result over the other."""
-    matrix = cores[0]
-    labels = [a.label for a in args[1].type.axes]
-    mine = next((m for m in matrix if m in labels), None)
-    if mine is None:
-        message = (
-            f"The right side of `solve` is {dims.dims_text(labels)}; it needs `{matrix[0]}` or `{matrix[1]}`."
-        )
-        return c.error("E0314", message, node.args[1].span)
-    other = matrix[1] if mine == matrix[0] else matrix[0]
-    cores = [(mine, other), (mine,)]
-    batch = _batch(c, args, cores, node)
-    if batch is None:
-        return None
-    end = next(a for a in args[0].type.axes if a.label == other)
-    return ArrayCall("solve", tuple(args), tuple(cores), (other,), Type(Kind.REAL, (*batch, end)), node.span)
-
-
-def _batch(
-    c: Context, args: list[Expr], cores: list[tuple[str, ...]], node: ast.Call
-) -> tuple[Axis, ...] | None:
-    """The axes that the function leaves alone."""
-    out: list[Axis] = []
-    for arg, core in zip(args, cores, strict=True):
-        for axis in arg.type.axes:
-            if axis.label in core:
-                continue
-            other = next((a for a in out if a.label == axis.label), None)
-            if other is None:
-                out.append(axis)
-            elif not dims.same_length(c, other, axis):
-                message = f"`{dims.axis_text(other)}` and `{dims.axis_text(axis)}` differ in length."
-                return c.error("E0301", message, node.span)
-    return tuple(out)
-
-
-def _named(out: tuple[str, ...], ends: list[Axis]) -> tuple[Axis, ...]:
-    """The axes of the result's core, each as long as the argument's axis it comes from."""
-    known = {a.label: a for a in ends}
-    return tuple(known.get(label) or Axis(label, ends[-1].lower, ends[-1].upper) for label in out)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from emfppl.compiler.ast_to_checked import types
+from emfppl.compiler.ast_to_checked import lists, types
 from emfppl.compiler.ast_to_checked.context import Context, Env
 from emfppl.compiler.expressions import Apply, Array, Axis, Const, Expr, Kind, Type
 from emfppl.compiler.supports import DeclaredType, contains
@@ -48,68 +48,8 @@ def number_of(c: Context, node: ast.Expr) -> bool | int | float | None:
     return value.value if isinstance(value, Const) else None
 
 
-def list_literal(c: Context, node: ast.ListLiteral, axes: Sequence[Axis] | None) -> Expr | None:
-    """``[1, 2, 3]`` over the axes of the place it stands in."""
-    if not axes:
-        hint = (
-            "give the list a name and a dim first: w[k] = [0.2, 0.8]"
-            if axes is None
-            else "write a single number"
-        )
-        message = (
-            "A list can't stand here: nothing says which dim it runs over."
-            if axes is None
-            else "A list was given for a single number."
-        )
-        return c.error("E0310", message, node.span, hint)
-    values = _values(c, node, axes)
-    if values is None:
-        return None
-    flat = list(_flat(values))
-    kind = (
-        Kind.REAL
-        if any(isinstance(v, float) for v in flat)
-        else Kind.BOOL
-        if all(isinstance(v, bool) for v in flat)
-        else Kind.INT
-    )
-    return Array(values, Type(kind, tuple(axes)), node.span)
-
-
-def _values(c: Context, node: ast.ListLiteral, axes: Sequence[Axis]) -> tuple | None:
-    axis, rest = axes[0], axes[1:]
-    known = c.dims.known(axis.length)
-    if known is None:
-        hint = f"give it: dim {axis.dim} = {len(node.items)}"
-        return c.error(
-            "E0310",
-            f"This list stands for `{axis.label}`, whose size the file does not give.",
-            node.span,
-            hint,
-        )
-    if len(node.items) != known:
-        have = f"{len(node.items)} {'entry' if len(node.items) == 1 else 'entries'}"
-        return c.error("E0310", f"This list has {have}, but `{axis.label}` has {known}.", node.span)
-    out = []
-    for item in node.items:
-        if rest and not isinstance(item, ast.ListLiteral):
-            hint = f"nest the lists: one inner list a row, over {rest[0].label}"
-            return c.error("E0310", f"Here a list over `{rest[0].label}` is needed.", item.span, hint)
-        if isinstance(item, ast.ListLiteral) and not rest:
-            return c.error("E0310", "This list is nested more deeply than there are dims.", item.span)
-        value = _values(c, item, rest) if isinstance(item, ast.ListLiteral) else number_of(c, item)
-        if value is None:
-            if not isinstance(item, ast.ListLiteral):
-                one, rest_of = f"{axis.label}[:1]", f"{axis.label}[1:]"
-                hint = f"define it in pieces, each with a statement of its own: w[{one}] = …, w[{rest_of}] = …"
-                c.error("E0407", f"Entries of a list are constants; `{c.text(item)}` is not.", item.span, hint)
-            return None
-        out.append(value)
-    return tuple(out)
-
-
-def _flat(values: tuple) -> list:
-    return [x for v in values for x in (_flat(v) if isinstance(v, tuple) else [v])]
+def flat(values: tuple) -> list:
+    return [x for v in values for x in (flat(v) if isinstance(v, tuple) else [v])]
 
 
 def constant(
@@ -118,7 +58,7 @@ def constant(
     """A default or a start: a constant of the declared type; a single number stands for all entries."""
     axes = tuple(Axis.whole(d) for d in labels)
     if isinstance(node, ast.ListLiteral):
-        value = list_literal(c, node, axes)
+        value = lists.constant_list(c, node, axes, what)
     else:
         found = number_of(c, node)
         if found is None:
@@ -135,7 +75,7 @@ def constant(
 
 def _agrees(c: Context, value: Expr, declared: DeclaredType, what: str, span: Span) -> bool:
     entries = (
-        _flat(value.values) if isinstance(value, Array) else [value.value] if isinstance(value, Const) else []
+        flat(value.values) if isinstance(value, Array) else [value.value] if isinstance(value, Const) else []
     )
     for entry in entries:
         wrong_kind = declared.kind is not Kind.REAL and isinstance(entry, float)

@@ -9,7 +9,7 @@ from typing import Any
 
 from emfppl.compiler.ast_to_checked.sizes_known import DimTable
 from emfppl.compiler.distributions import Table
-from emfppl.compiler.expressions import Expr, Kind
+from emfppl.compiler.expressions import Axis, Expr, Kind
 from emfppl.compiler.graph import Role
 from emfppl.compiler.sizes import Size
 from emfppl.compiler.supports import DeclaredType
@@ -75,6 +75,8 @@ class Env:
     )  # of a function's dims, where a slice was passed
     batch: frozenset[str] = frozenset()  # labels of a function's arguments beyond its own dims: it is called once for each
     function: str | None = None
+    standing: bool = False  # in a function checked by itself: its dims stand for any
+    place: tuple[Axis, ...] | None = None  # what the result of a function is for
     calls: tuple[str, ...] = ()  # functions being inlined, outermost first
 
     def size_of(self, name: str, label: str) -> Size:

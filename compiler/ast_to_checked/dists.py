@@ -10,9 +10,9 @@ from typing import Any
 from emfppl.compiler.ast_to_checked import arguments, composed, dims, types
 from emfppl.compiler.ast_to_checked.argument_values import Goal, argument
 from emfppl.compiler.ast_to_checked.context import Context, Env, near
-from emfppl.compiler.ast_to_checked.names import FUNCTIONS
 from emfppl.compiler.distributions import Distribution
 from emfppl.compiler.expressions import Axis, Const, Expr, Kind
+from emfppl.compiler.functions import NAMES
 from emfppl.compiler.graph import Dist, Integers, Interval, Structured, Support
 from emfppl.compiler.supports import number
 from emfppl.grammar import ast_nodes as ast
@@ -78,7 +78,7 @@ def dist_of(c: Context, node: ast.Expr, env: Env, goal: Goal) -> TypedDist | Non
 
 
 def _no_distribution(c: Context, node: ast.Expr, env: Env) -> Any:
-    if isinstance(node, ast.Call) and node.func not in FUNCTIONS and node.func not in c.functions:
+    if isinstance(node, ast.Call) and node.func not in NAMES and node.func not in c.functions:
         for arg in node.args:
             if not isinstance(arg.value, ast.ListLiteral) and row_of(c, arg.value) is None:
                 types.type_of(c, arg.value, env)

@@ -25,7 +25,8 @@ def check_function(c: Context, name: str, calls: tuple[str, ...] = ()) -> Functi
     before = len(c.found)
     node = info.node
     labels = {d.name.rstrip("'"): d.name.rstrip("'") for arg in node.args for d in arg.dims}
-    env = Env(labels=labels, function=name, calls=(*calls, name))
+    own = tuple(Axis.whole(label) for label in dict.fromkeys(labels.values())) or (Axis.whole("@"), Axis.whole("@'"))
+    env = Env(labels=labels, function=name, standing=True, place=own, calls=(*calls, name))
     locals_: dict[str, Expr | None] = {}
     for arg in node.args:
         if arg.name in locals_:
@@ -82,7 +83,7 @@ def _assign(
     c: Context, node: ast.Assign, env: Env, local: dict[str, Expr | None], bindings: list[tuple[str, Expr]]
 ) -> None:
     name = node.target.name
-    value = types.type_of(c, node.value, env)
+    value = types.type_of(c, node.value, env, _written_axes(c, node, env))
     if name in local:
         message = f"`{name}` already has a value in `{env.function}`."
         return c.error("E0203", message, node.target.name_span, "give the new value a new name")
@@ -102,6 +103,14 @@ def _assign(
             )
     local[name] = _bound(c, name, value, bindings)
     return None
+
+
+def _written_axes(c: Context, node: ast.Assign, env: Env) -> tuple[Axis, ...] | None:
+    """The axes written behind a local name: of the lengths that the arguments have."""
+    labels = [dims.label_of(c, i.id, env) if isinstance(i, ast.Name) else None for i in node.target.indices]
+    known = {a.label: a for value in env.locals.values() if value is not None for a in value.type.axes}
+    axes = tuple(known.get(label, Axis.whole(label)) for label in labels if label is not None)
+    return axes if axes and len(axes) == len(labels) else None
 
 
 def _target_fits(c: Context, node: ast.Assign, value: Expr, env: Env) -> bool:
@@ -134,7 +143,7 @@ def _bound(c: Context, name: str, value: Expr, bindings: list[tuple[str, Expr]])
 def _returned(
     c: Context, node: ast.Function, statement: ast.Return, env: Env, bindings: list[tuple[str, Expr]]
 ) -> Expr | None:
-    value = types.type_of(c, statement.value, env)
+    value = types.type_of(c, statement.value, env, env.place)
     if value is None:
         return None
     if node.returns is not None:
@@ -152,8 +161,8 @@ def _returned(
 # ---------------------------------------------------------------- calls
 
 
-def inline(c: Context, node: ast.Call, env: Env) -> Expr | None:
-    """The body of a function with the arguments of a call in place."""
+def inline(c: Context, node: ast.Call, env: Env, place: tuple[Axis, ...] | None = None) -> Expr | None:
+    """The body of a function with the arguments of a call in place; `place`: the axes of what the call is for."""
     name = node.func
     if name in env.calls:
         way = " → ".join((*env.calls[env.calls.index(name) :], name))
@@ -188,9 +197,19 @@ def inline(c: Context, node: ast.Call, env: Env) -> Expr | None:
                 lengths.setdefault(d.name, axis.length)
         local[wanted.name] = _bound(c, wanted.name, value, bindings)
     before = len(c.found)
-    axes = {a.label for value in local.values() if value is not None for a in value.type.axes}
-    batch = frozenset(axes - set(labels.values()))
-    inner = Env(locals=local, labels=labels, lengths=lengths, batch=batch, function=name, calls=(*env.calls, name))
+    axes = {a.label: a for value in local.values() if value is not None for a in value.type.axes}
+    batch = frozenset(set(axes) - set(labels.values()))
+    own = tuple(axes[label] for label in dict.fromkeys(labels.values()) if label in axes)
+    inner = Env(
+        locals=local,
+        labels=labels,
+        lengths=lengths,
+        batch=batch,
+        function=name,
+        standing=env.standing,
+        place=place or own or None,
+        calls=(*env.calls, name),
+    )
     body = _body(c, info.node, inner)
     c.found[before:] = [replace(d, notes=(*d.notes, (node.span, "called here"))) for d in c.found[before:]]
     if body is None:

@@ -6,23 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from emfppl.compiler.ast_to_checked.context import Context, Env, FunctionInfo, VariableInfo, near
-from emfppl.compiler.functions import (
-    ARRAY,
-    CUMULATIVE,
-    ELEMENTWISE_BOOL,
-    ELEMENTWISE_INT,
-    ELEMENTWISE_REAL,
-    ELEMENTWISE_SAME,
-    REDUCTIONS,
-)  # fmt: skip
+from emfppl.compiler.functions import NAMES as FUNCTIONS
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
 
-ARRAY_NAMES = tuple(f.name for f in ARRAY)
-FUNCTIONS = frozenset((
-    *ELEMENTWISE_REAL, *ELEMENTWISE_SAME, *ELEMENTWISE_INT, *ELEMENTWISE_BOOL, *REDUCTIONS, *CUMULATIVE,
-    *ARRAY_NAMES, "if",
-))  # fmt: skip
 CONSTANTS = ("pi", "e", "inf")
 FOREIGN_FUNCTIONS = {
     "ln": "log", "pow": "x ^ y", "fabs": "abs", "fmax": "maximum", "fmin": "minimum", "ifelse": "if(condition, value, otherwise)",

@@ -5,21 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from emfppl.compiler.ast_to_checked import calls, constants, dims, names, subscripts
+from emfppl.compiler.ast_to_checked import calls, dims, lists, names, subscripts
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
-from emfppl.compiler.expressions import Apply, Const, Expr, Kind, LoopVar, MatMul, SizeOf, Type
+from emfppl.compiler.expressions import Apply, Axis, Const, Expr, Kind, LoopVar, MatMul, SizeOf, Type
 from emfppl.compiler.types import arithmetic, describe
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
 
 CONSTANT_VALUES = {"pi": math.pi, "e": math.e, "inf": math.inf}
 BOOL, INT, REAL = Type(Kind.BOOL), Type(Kind.INT), Type(Kind.REAL)
+Place = tuple[Axis, ...] | None
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 
-def type_of(c: Context, node: ast.Expr, env: Env, axes: tuple[dims.Axis, ...] | None = None) -> Expr | None:
-    """The typed expression, or None once something in it was found wrong. `axes`: those of the place, for
-    a literal list."""
+def type_of(c: Context, node: ast.Expr, env: Env, axes: Place = None) -> Expr | None:
+    """The typed expression, or None once something in it was found wrong. `axes`: those of the place that the
+    value is for, which tell what a list in it runs over."""
     match node:
         case ast.Number():
             return (
@@ -32,13 +33,13 @@ def type_of(c: Context, node: ast.Expr, env: Env, axes: tuple[dims.Axis, ...] | 
         case ast.Name():
             return _name(c, node, env)
         case ast.ListLiteral():
-            return constants.list_literal(c, node, axes)
+            return lists.list_value(c, node, env, axes)
         case ast.Unary():
-            return _unary(c, node, env)
+            return _unary(c, node, env, axes)
         case ast.Binary():
-            return _binary(c, node, env)
+            return _binary(c, node, env, axes)
         case ast.Call():
-            return calls.call(c, node, env)
+            return calls.call(c, node, env, axes)
         case ast.Subscript():
             return subscripts.subscript(c, node, env)
 
@@ -83,8 +84,8 @@ def _name(c: Context, node: ast.Name, env: Env) -> Expr | None:
 # ---------------------------------------------------------------- operators
 
 
-def _unary(c: Context, node: ast.Unary, env: Env) -> Expr | None:
-    arg = type_of(c, node.operand, env)
+def _unary(c: Context, node: ast.Unary, env: Env, axes: Place) -> Expr | None:
+    arg = type_of(c, node.operand, env, axes)
     if arg is None:
         return None
     if node.op == "not":
@@ -100,8 +101,9 @@ def _unary(c: Context, node: ast.Unary, env: Env) -> Expr | None:
     return Apply("neg", (arg,), Type(arithmetic([arg.type]), arg.type.axes), node.span)
 
 
-def _binary(c: Context, node: ast.Binary, env: Env) -> Expr | None:
-    left, right = type_of(c, node.left, env), type_of(c, node.right, env)
+def _binary(c: Context, node: ast.Binary, env: Env, axes: Place) -> Expr | None:
+    axes = None if node.op == "@" else axes
+    left, right = type_of(c, node.left, env, axes), type_of(c, node.right, env, axes)
     if left is None or right is None:
         return None
     if node.op == "@":
