@@ -205,6 +205,20 @@ class GuideSpec:
     gates: tuple[tuple[str, GateSpec], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Marginal:
+    """A group of discrete variables that are summed out together: no statement has more than one group in it.
+
+    `names`: the variables, in the order of the file. `nodes`: the positions in `Graph.nodes` of all statements that have part in
+    the sum: those that draw the variables, that compute something from them, and that read either. `chains`: for each variable
+    the dim along which it is a chain (each value given those before), or None where its elements meet in no other way.
+    """
+
+    names: tuple[str, ...]
+    nodes: tuple[int, ...]
+    chains: tuple[str | None, ...]
+
+
 @dataclass(frozen=True)
 class Graph:
     """A whole program. `source` is carried for messages only."""
@@ -214,6 +228,7 @@ class Graph:
     nodes: tuple[Node, ...]
     guide: GuideSpec = GuideSpec()
     barren: frozenset[str] = frozenset()  # latent and computed, nothing observed below: drawn forward, not in the guide
+    marginals: tuple[Marginal, ...] = ()
     source: SourceText | None = field(default=None, compare=False, repr=False)
 
     def variable(self, name: str) -> Variable:

@@ -350,8 +350,9 @@ CODES: tuple[Code, ...] = (
     # -- E08 limits of the compiler
     Code(
         "E0801",
-        "a discrete latent",
-        "This version can't sum out discrete latents that observations depend on; `Mixture` does it for independent ones.",
+        "a discrete latent that can't be summed out",
+        "Discrete latents that observations or factors depend on are summed out, for which their values must be finitely many, and "
+        "known beforehand.",
     ),
     Code(
         "E0802",
@@ -374,6 +375,11 @@ CODES: tuple[Code, ...] = (
         "a constrained vector whose density is not known",
         "An ordering of differently distributed elements, or a sum of zero of elements that are not normal alike, "
         "cuts off a part whose size depends on unknown values.",
+    ),
+    Code(
+        "E0811",
+        "too large a sum over discrete latents",
+        "Statements that have several discrete elements in them couple these; the table over all of their values must be kept.",
     ),
     # -- E10 data
     Code("E1001", "data that are missing", "Data without a default that the program needs were not given."),

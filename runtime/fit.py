@@ -102,8 +102,9 @@ def default_precision(program: Program) -> str:
 
 
 def count_elements(program: Program) -> int:
-    """How many numbers one draw works on: data and noise."""
+    """How many numbers one draw works on: data, noise, and tables of discrete variables."""
     sizes = [int(np.size(leaf)) for leaf in jax.tree.leaves(program.data)]
+    sizes += [e.plan.entries for e in program.eliminations]
     return sum(sizes) + sum(int(np.prod(s, dtype=int)) for s in program.noise_shapes.values())
 
 

@@ -15,6 +15,7 @@ from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime import arguments
 from emfppl.runtime.certificate import Certificate
+from emfppl.runtime.discrete.after_fit import most_probable, probabilities
 from emfppl.runtime.fit import WEIGHTS_MEMORY, FitResult, count_elements
 from emfppl.runtime.guide import latent_nodes
 from emfppl.runtime.noise import even_noise
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 Draws = dict[str, np.ndarray]
-PREDICTIVE, BARREN = 1, 2  # streams of random numbers apart from that of the guide
+PREDICTIVE, BARREN, DISCRETE = 1, 2, 3  # streams of random numbers apart from that of the guide
 
 
 class Posterior:
@@ -121,7 +122,8 @@ class Posterior:
         num_draws, seed = arguments.whole("num_draws", num_draws, 1), arguments.seed_of(seed)
         noise = even_noise(num_draws, self.result.guide.dim, seed)
         with precision(self.result.precision):
-            values = self._numpy(self._mapped("transform", self._transform)(self.result.params, noise, self.program.data))
+            values = self._numpy(self.mapped("transform", self._transform)(self.result.params, noise, self.program.data))
+            values |= self._discrete(values, num_draws, seed)
         values = {**values, **self._barren(values, num_draws, seed)}
         order = [v.name for v in self.program.graph.variables if v.name in values]
         return {name: values[name] for name in order}
@@ -129,12 +131,25 @@ class Posterior:
     def _transform(self, params: Any, eps: jax.Array, data: Any) -> dict[str, jax.Array]:
         return self.result.guide.transform(params, eps, data)[0]
 
+    def _discrete(self, values: Draws, num_draws: int, seed: int) -> Draws:
+        """The discrete latents that were summed out, each draw exact given the rest of it and the data."""
+        if not self.program.marginals:
+            return {}
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), DISCRETE), num_draws)
+        given = {name: values[name] for name in self.latents}
+        found = self.mapped("discrete", self._draw_discrete)(self.result.params, (keys, given), self.program.data)
+        return {n: np.asarray(v) for n, v in found.items() if self.program.graph.variable(n).role is Role.LATENT}
+
+    def _draw_discrete(self, params: Any, one: Any, data: Any) -> dict[str, jax.Array]:
+        key, given = one
+        return self.program.draw_discrete(key, given, self.result.guide.given(params, data))
+
     def _barren(self, values: Draws, num_draws: int, seed: int) -> Draws:
         """Latents without an observation below, and what is computed from them, drawn forward."""
         graph = self.program.graph
         wanted = {v.name for v in graph.of_role(Role.LATENT, Role.COMPUTED) if not v.local} - set(values)
         wanted &= set(self.program.selection.simulated)
-        if not graph.barren or not wanted:
+        if not wanted:
             return {}
         drawn = self._simulated(values, num_draws, seed, BARREN)
         return {name: drawn[name] for name in wanted if name in drawn}
@@ -152,14 +167,14 @@ class Posterior:
         given = {n: v for n, v in values.items() if self.program.graph.variable(n).role is Role.LATENT}
         with precision(self.result.precision):
             keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), stream), count)
-            run = self._mapped("simulate", self._simulate)
+            run = self.mapped("simulate", self._simulate)
             return self._numpy(run(self.result.params, (keys, given), self.program.data))
 
     def _simulate(self, params: Any, one: Any, data: Any) -> dict[str, jax.Array]:
         key, given = one
         return self.program.simulate(key, given, self.result.guide.given(params, data))
 
-    def _mapped(self, name: str, function: Any) -> Any:
+    def mapped(self, name: str, function: Any) -> Any:
         """`function(params, one, data)` over a leading axis of `one`, some at a time, compiled once."""
         batch = int(np.clip(WEIGHTS_MEMORY / max(count_elements(self.program), 1), 1, 1000))
 
@@ -175,7 +190,7 @@ class Posterior:
 
     def log_prob(self, values: Mapping[str, Any]) -> Any:
         """log q of one draw (a float) or of many with a leading axis (an array); `values` holds every latent."""
-        arrays = {name: self._value(values, name) for name in self._latents}
+        arrays = {name: self._value(values, name) for name in self.latents}
         ranks = {array.ndim - len(self.program.graph.variable(name).dims) for name, array in arrays.items()}
         if ranks - {0, 1} or len(ranks) > 1:
             message = "`log_prob` takes one draw, or many with one leading axis; these arrays are neither."
@@ -185,11 +200,11 @@ class Posterior:
         with precision(self.result.precision):
             if not many:
                 return 0.0
-            found = np.asarray(self._mapped("log_prob", self._log_prob)(self.result.params, many, self.program.data))
+            found = np.asarray(self.mapped("log_prob", self._log_prob)(self.result.params, many, self.program.data))
         return float(found[0]) if one else found
 
     @property
-    def _latents(self) -> list[str]:
+    def latents(self) -> list[str]:
         return list(dict.fromkeys(self.program.noise_variables.values()))
 
     def _value(self, values: Mapping[str, Any], name: str) -> np.ndarray:
@@ -199,7 +214,7 @@ class Posterior:
                 return np.asarray(values[name], np.float64)
             except (TypeError, ValueError):
                 message = f"`log_prob` takes arrays of numbers; `{name}` is none."
-        raise EmfError([Diagnostic("E1104", message, hint=f"the latents are {', '.join(self._latents)}")])
+        raise EmfError([Diagnostic("E1104", message, hint=f"the latents are {', '.join(self.latents)}")])
 
     def _log_prob(self, params: Any, one: Any, data: Any) -> jax.Array:
         return self.result.guide.log_prob(params, one, data)
@@ -222,13 +237,23 @@ class Posterior:
         guide, program = self.result.guide, self.program
         with precision(self.result.precision):
             openings = guide.gates.openings(jax.tree.map(jnp.asarray, self.result.params["gates"])) or {}
-        out = {name: np.full(program.shapes[name], np.nan) for name in self._latents}
+        out = {name: np.full(program.shapes[name], np.nan) for name in self.latents}
         for key, node in latent_nodes(program):
             if key not in program.plain:
                 opening = np.asarray(openings.get(key, 1.0), np.float64)
                 name = node.target.name
                 _lay_out(out[name], program.part_of(node, np.arange(out[name].size).reshape(out[name].shape)), opening)
         return out
+
+    def probabilities(self, name: str) -> np.ndarray:
+        """The posterior probabilities of the values of a discrete latent that was summed out, along a last axis: for a chain the
+        smoothed ones. The axis begins with the smallest value that the latent can take."""
+        return probabilities(self, name)
+
+    def most_probable(self, name: str) -> np.ndarray:
+        """The most probable values of a discrete latent that was summed out: of each element by itself; for a chain the most
+        probable path (Viterbi's)."""
+        return most_probable(self, name)
 
     def summary(self) -> Summary:
         """Mean, sd and quantiles of every scalar."""

@@ -27,6 +27,8 @@ from emfppl.compiler.graph import Role
 from emfppl.compiler.passes.recurrences import fission
 from emfppl.runtime.bijections.node_map import DistValue, SupportValue, is_exact, node_map, noise_event_shape
 from emfppl.runtime.bind import Binding
+from emfppl.runtime.discrete.elimination import Elimination
+from emfppl.runtime.discrete.factors import Arrays
 from emfppl.runtime.evaluate import Scope, as_type, evaluate
 from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, place_of, ranges_of, run
 from emfppl.runtime.named import Named, filled
@@ -46,12 +48,16 @@ class Program:
         kinds = {v.name: v.kind for v in self.graph.variables}
         self.layout = Layout(dict(binding.sizes), table, kinds)
         self.shapes = {v.name: tuple(binding.sizes[d.rstrip("'")] for d in v.dims) for v in self.graph.variables}
-        self.keyed: tuple[Item, ...] = self.selection.keyed
+        self.marginals = self.selection.marginals(frozenset(binding.missing))
+        self._summed = frozenset(self.selection.keyed[n][0] for m in self.marginals for n in m.nodes)
+        self.keyed: tuple[Item, ...] = tuple((k, _free(n) if k in self._summed else n) for k, n in self.selection.keyed)
         self._densities: dict[frozenset[str], list[Item]] = {}
         self.data: dict[str, np.ndarray] = self._data()
         self.noise_shapes = {key: self._noise_shape(node) for key, node in self._latent_items}
         self.noise_variables = {key: node.target.name for key, node in self._latent_items}
         self.plain = frozenset(key for key, node in self._latent_items if not self._exact(node))
+        with jax.ensure_compile_time_eval():
+            self.eliminations = tuple(Elimination(self, m) for m in self.marginals)
 
     # ------------------------------------------------------------ which nodes run when
 
@@ -70,9 +76,17 @@ class Program:
         """The nodes of the density at these values, with the values of all random variables known."""
         given = self.selection.guided | (self.graph.barren & set(values))
         if given not in self._densities:
-            items = [(k, n) for k, n in self.keyed if self.selection.in_density(n, given, frozenset(self.data))]
+            items = [
+                (k, n)
+                for k, n in self.keyed
+                if k not in self._summed and self.selection.in_density(n, given, frozenset(self.data))
+            ]
             self._densities[given] = self._with_known(items, *RANDOM)
         return self._densities[given]
+
+    def with_all_known(self, items: Sequence[Item]) -> list[Item]:
+        """The nodes with no loop carried through random variables."""
+        return self._with_known(items, *RANDOM)
 
     @cached_property
     def _known_latent_items(self) -> list[Item]:
@@ -211,13 +225,39 @@ class Program:
 
         Latents with nothing observed below them count where `values` hold them; without them they are integrated out.
         """
-        return _total(self._terms(self._density_items(values), values, data))
+        state = self._terms(self._density_items(values), values, data)
+        return _total(state.terms) + sum((e.log_sum(a) for e, a in self._summands(state, values, data)), jnp.zeros(()))
+
+    def _summands(self, state: State, values: Values, data: Any) -> list[tuple[Elimination, Arrays]]:
+        """What is summed out, with the tables at these values."""
+        given = {**self._given(data), **values}
+        return [(e, e.arrays(state.variables, given)) for e in self.eliminations]
+
+    def tables(self, values: Values, data: Any = None) -> list[tuple[Elimination, Arrays]]:
+        """What is summed out, with the log density of each statement at `values` for all values of its discrete elements."""
+        items: list[Item] = [(k, n) for k, n in self._density_items(values) if isinstance(n, g.ComputedNode)]
+        return self._summands(self._terms(items, values, data), values, data)
+
+    def draw_discrete(self, key: Any, values: Values, data: Any = None) -> dict[str, Any]:
+        """A draw of the discrete variables that were summed out, given the other latents and the data."""
+        out: dict[str, Any] = {}
+        for n, (elimination, arrays) in enumerate(self.tables(values, data)):
+            out |= elimination.draw(jax.random.fold_in(key, n), arrays)
+        return out
+
+    def probabilities(self, values: Values, data: Any = None) -> dict[str, Any]:
+        """By discrete variable that was summed out: the probabilities of the values of each element, along a last axis."""
+        out: dict[str, Any] = {}
+        for elimination, arrays in self.tables(values, data):
+            out |= elimination.probabilities(arrays)
+        return out
 
     def log_terms(self, values: Values, data: Any = None) -> list[tuple[g.Node, Any]]:
         """The terms of `log_density`: nodes, each with an array over its domain."""
         items = self._density_items(values)
-        terms = self._terms(items, values, data)
-        return [(node, terms[key]) for key, node in items if key in terms]
+        state = self._terms(items, values, data)
+        found = [(node, state.terms[key]) for key, node in items if key in state.terms]
+        return found + [(e.items[0][1], e.log_sum(a)) for e, a in self._summands(state, values, data)]
 
     def log_likelihood(self, values: Values, data: Any = None) -> dict[str, Any]:
         """The log density of every observed entry, by variable in declared dim order; nan where the entry is missing.
@@ -225,24 +265,24 @@ class Program:
         An entry of a vector distribution is a whole draw: its event dims are gone.
         """
         items = self._density_items(values)
-        terms = self._terms(items, values, data)
+        terms = self._terms(items, values, data).terms
         out: dict[str, Any] = {}
         for key, node in items:
             if isinstance(node, g.RandomNode) and node.observed:
                 self._lay_out(out, key, node, terms[key])
         return out
 
-    def _terms(self, items: list[Item], values: Values, data: Any) -> Mapping[str, Any]:
+    def _terms(self, items: list[Item], values: Values, data: Any) -> State:
         taken = self._taking({**self._given(data), **values})
 
         def weigh(site: Site) -> tuple[Any, Any]:
             value = taken(site)
             term = site.map.log_prob(value)
-            seen = self._seen(site)
+            seen = self.seen(site)
             return None, term if seen is None else jnp.where(seen, term, 0.0)
 
         state = self.state({**self.fixed(data), **self._latents(values)})
-        return run(items, self.layout, state, {}, weigh).terms
+        return run(items, self.layout, state, {}, weigh)
 
     def _lay_out(self, out: dict[str, Any], key: str, node: g.RandomNode, term: Any) -> None:
         """Put the terms of a node into an array over the batch dims of its variable."""
@@ -284,7 +324,11 @@ class Program:
     def _mask(self, name: str) -> np.ndarray | None:
         return self.binding.missing.get(name)
 
-    def _seen(self, site: Site) -> Any:
+    def value_at(self, site: Site, values: Values) -> Any:
+        """A node's value out of whole variables: axes of its domain first."""
+        return self._taking(values)(site)
+
+    def seen(self, site: Site) -> Any:
         """Which draws of an observed node have no missing entry: over its domain; None for all."""
         mask = self._mask(site.node.target.name) if site.node.observed else None
         if mask is None:
@@ -343,6 +387,14 @@ def _ranges(node: g.Node, sizes: Mapping[str, int]) -> list[tuple[int, int]]:
 def _identity(node: g.Node) -> Any:
     """What stays the same of a node when its axes change from carried to independent."""
     return replace(node, domain=tuple(replace(a, block=None, affine=False) for a in node.domain)), node.span
+
+
+def _free(node: g.Node) -> g.Node:
+    """A continuous latent below discrete ones that are summed out: its law is part of the sum, so that by itself it may be
+    anything in its support."""
+    if isinstance(node, g.RandomNode) and not node.observed and not isinstance(node.support, g.Integers):
+        return replace(node, dist=replace(node.dist, name="Flat", args=()), narrowed=False)
+    return node
 
 
 def _make(site: Site) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from emfppl.compiler import graph as g
 from emfppl.compiler.expressions import At, Kind, Let, Ref, Whole, walk
 from emfppl.compiler.graph import Role
+from emfppl.compiler.passes.eliminate_discrete import marginals
 from emfppl.compiler.sizes import Size
 
 
@@ -62,6 +63,13 @@ class Selection:
                 key = node.target.name if alone else node_key(node)
             out.append((key if key not in dict(out) else f"{key} #{n}", node))
         return tuple(out)
+
+    def marginals(self, missing: frozenset[str]) -> tuple[g.Marginal, ...]:
+        """The discrete variables to be summed out, with the statements that have part in that; of observed ones those with
+        `missing` entries."""
+        names = frozenset(n for m in self.graph.marginals for n in m.names)
+        needed = frozenset(n for n in names if n not in self._observed() or n in missing)
+        return self.graph.marginals if needed == names else marginals(self.graph, needed)
 
     @cached_property
     def fixed(self) -> frozenset[str]:

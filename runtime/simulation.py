@@ -25,7 +25,8 @@ def simulate(program: Program, key: Any, values: Mapping[str, Any], data: Mappin
     """See `Program.simulate`."""
     given = {v.name: values[v.name] for v in program.graph.of_role(Role.LATENT) if v.name in values}
     fixed = program.selection.fixed
-    items: list[Item] = [(k, n) for k, n in program.keyed if not isinstance(n, g.FactorNode) and n.target.name not in fixed]
+    keyed = program.selection.keyed
+    items: list[Item] = [(k, n) for k, n in keyed if not isinstance(n, g.FactorNode) and n.target.name not in fixed]
     known = _taken_from_data(program, items)
     observed = {v.name for v in program.graph.of_role(Role.OBSERVED)} - known
     state = program.state({k: v for k, v in data.items() if k not in observed})
@@ -74,7 +75,7 @@ def _taken_from_data(program: Program, items: list[Item]) -> frozenset[str]:
 def _partly_drawn(program: Program) -> frozenset[str]:
     """Observed variables with entries that no node draws."""
     drawn = {v.name: 0 for v in program.graph.of_role(Role.OBSERVED)}
-    for _, node in program.keyed:
+    for _, node in program.selection.keyed:
         if isinstance(node, g.RandomNode) and node.observed:
             scope = Scope(program.layout.sizes, ranges_of(node, program.layout.sizes), {})
             drawn[node.target.name] += math.prod(target_shape(node.target, scope))

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST, MODEL, PARAMS, DATA = "manifest.json", "model.emf", "params.safetensors", "data.safetensors"
+MISSING = " missing"  # the mask of the missing entries of a variable goes by its name and this
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of all entries, so that equal fits make equal files
 
 
@@ -97,8 +98,11 @@ def _data_to_keep(graph: Graph, binding: Binding) -> Draws:
     inside = selection.guided | selection.followed
     made = [n for _, n in selection.keyed if getattr(getattr(n, "target", None), "name", None) in inside]
     read = {name for node in made if not (isinstance(node, RandomNode) and node.observed) for name in names_read(node)}
+    for n in (n for m in graph.marginals for n in m.nodes):  # discrete latents are drawn given what depends on them
+        read |= {getattr(getattr(graph.nodes[n], "target", None), "name", ""), *names_read(graph.nodes[n])}
     kept = {v.name for v in graph.of_role(Role.DATA)} | {v.name for v in graph.of_role(Role.OBSERVED) if v.name in read}
-    return {name: np.asarray(value, order="C") for name, value in binding.values.items() if name in kept}
+    values = {name: np.asarray(value, order="C") for name, value in binding.values.items() if name in kept}
+    return values | {f"{name}{MISSING}": mask for name, mask in binding.missing.items() if name in values}
 
 
 def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Draws:
@@ -177,8 +181,10 @@ def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributi
     table = STANDARD.extended(*distributions) if distributions else STANDARD
     graph = compile_text(SourceText(parts[MODEL].decode(), str(manifest["name"])), table)
     described = bind_description(graph, manifest["binding"])
-    values = load_tensors(parts[DATA]) if DATA in parts else {}
-    binding = Binding(graph, described.sizes, described.coords, values, {}, described.absent - set(values))
+    arrays = load_tensors(parts[DATA]) if DATA in parts else {}
+    values = {name: value for name, value in arrays.items() if not name.endswith(MISSING)}
+    missing = {name.removesuffix(MISSING): mask for name, mask in arrays.items() if name.endswith(MISSING)}
+    binding = Binding(graph, described.sizes, described.coords, values, missing, described.absent - set(values))
     program = Program(binding, table)
     guide = rebuild_guide(program, manifest["guide"])
     params = _filled(guide.init(0), load_tensors(parts[PARAMS]))

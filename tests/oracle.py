@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from emfppl.compiler import checked_nodes as c
 from emfppl.compiler import expressions as x
-from emfppl.compiler.graph import Dist, Interval, Role, Structured
+from emfppl.compiler.graph import Dist, Integers, Interval, Role, Structured
 
 ELEMENTWISE = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
@@ -65,7 +65,7 @@ def _frozen(a: dict) -> object:
         case "Uniform":
             return stats.uniform(g("low", 0), g("high", 1) - g("low", 0))
         case "Bernoulli":
-            return stats.bernoulli(g("probs") if "probs" in a else special.expit(g("logits")))
+            return stats.bernoulli(float(g("probs")) if "probs" in a else special.expit(g("logits")))
         case "Binomial":
             return stats.binom(g("total_count"), g("probs") if "probs" in a else special.expit(g("logits")))
         case "Poisson":
@@ -152,6 +152,9 @@ class Oracle:
             lower = -np.inf if s.support.lower is None else self._eval(s.support.lower, loops, point)
             upper = np.inf if s.support.upper is None else self._eval(s.support.upper, loops, point)
             out -= np.log(self._cdf(s.dist, upper, loops, point) - self._cdf(s.dist, lower, loops, point))
+        if s.narrowed and isinstance(s.support, Integers):
+            inside = range(*(int(self._eval(b, loops, point)) + n for n, b in enumerate((s.support.lower, s.support.upper))))
+            out -= special.logsumexp([self._scalar_log_prob(s.dist, n, loops, point) for n in inside])
         return out
 
     def _args(self, dist: Dist, loops, point) -> dict:

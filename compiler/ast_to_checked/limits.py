@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from emfppl.compiler.ast_to_checked.context import Context
 from emfppl.compiler.ast_to_checked.order import Leaf, leaf_exprs
 from emfppl.compiler.checked_nodes import CheckedFactor, CheckedFor, CheckedRandom, CheckedStatement
-from emfppl.compiler.expressions import Kind, Ref, walk
+from emfppl.compiler.expressions import Ref, Whole, walk
 from emfppl.compiler.graph import Integers, Role
 
 
@@ -51,24 +51,42 @@ def check_limits(c: Context, statements: Sequence[CheckedStatement]) -> None:
 
 
 def _discrete(c: Context, statements: Sequence[CheckedStatement]) -> None:
-    """Discrete latents with observations below them would have to be summed out."""
+    """Discrete latents with observations below them are summed out, which takes values that can be listed."""
     below = informed(statements)
     said: set[str] = set()
     for node in leaves(statements):
         if not isinstance(node, CheckedRandom) or node.observed or not isinstance(node.support, Integers):
             continue
         name = node.target.name
-        if name in said or name not in below:
-            continue
-        said.add(name)
-        info = c.variables.get(name)
-        hint = "sum over its values by hand in a factor statement, or model it by a continuous variable"
-        if info is not None and info.kind is Kind.INDEX:
-            hint = "use Mixture: y[obs] ~ Mixture(weights, Normal(m, s)) in place of a draw of the component"
-        elif info is not None and info.kind is Kind.BOOL:
-            hint = "use Mixture over a dim of two, with weights for its two values"
-        message = f"`{name}` is a discrete latent; this version can't sum it out yet."
-        c.error("E0801", message, c.target_spans.get(node.span, node.span), hint)
+        if name not in said and name in below and _endless(c, node, name):
+            said.add(name)
+
+
+def _endless(c: Context, node: CheckedRandom, name: str) -> bool:
+    """Tell of a discrete variable whose values can't be listed before anything is known of the latents."""
+    assert isinstance(node.support, Integers)
+    where = c.target_spans.get(node.span, node.span)
+    lower, upper = node.support.lower, node.support.upper
+    if lower is None or upper is None:
+        message = f"`{name}` is a discrete latent without a largest value, so that it can't be summed out."
+        if upper is not None:
+            message = f"`{name}` is a discrete latent without a smallest value, so that it can't be summed out."
+        family = node.dist.name
+        c.error("E0801", message, where, f"bound it: {_head(node)}: int(0, 200) ~ {family}(…)")
+        return True
+    unknown = {v.name for v in c.variables.values() if v.role in (Role.LATENT, Role.PARAM, Role.COMPUTED, Role.OBSERVED)}
+    for bound in (lower, upper):
+        found = sorted({r.name for r in walk(bound) if isinstance(r, Ref)} & unknown)
+        if found:
+            message = f"The values that `{name}` may take depend on `{found[0]}`, so that they can't be listed and summed over."
+            c.error("E0801", message, where, "let its bounds, or the count of a Binomial, be constants or data")
+            return True
+    return False
+
+
+def _head(node: CheckedRandom) -> str:
+    dims = [i.axis.label for i in node.target.indices if isinstance(i, Whole)]
+    return node.target.name + (f"[{', '.join(dims)}]" if dims and len(dims) == len(node.target.indices) else "")
 
 
 def _missing(c: Context, statements: Sequence[CheckedStatement]) -> None:

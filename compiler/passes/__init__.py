@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from emfppl.compiler.graph import Graph
 from emfppl.compiler.passes.barren import barren
+from emfppl.compiler.passes.eliminate_discrete import eliminate_discrete
 from emfppl.compiler.passes.recurrences import recurrences
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (recurrences, barren)
+PASSES: tuple[Callable[[Graph], Graph], ...] = (recurrences, barren, eliminate_discrete)

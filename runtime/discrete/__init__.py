@@ -1,0 +1,2 @@
+"""Summing out finite discrete variables: lifted statements (`lift`), their tables (`tables`), a plan of eliminations (`plan`) and
+what it gives (`elimination`)."""
