@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import Distribution, Table
 from emfppl.compiler.expressions import At, Expr, Kind, Whole
-from emfppl.runtime.bijections.node_map import DistValue, NodeMap, SupportValue, node_map
+from emfppl.runtime.bijections.node_map import DistValue, NodeMap, SupportValue, nearly_improper, node_map
 from emfppl.runtime.evaluate import Scope, affine_slice, as_type, evaluate
 from emfppl.runtime.named import Labels, Named, arranged, filled
 
@@ -62,7 +62,7 @@ class Site:
         """The node's map from noise, density and sampler."""
         shapes = (self.batch_shape, self.event_shape)
         found = node_map(self.dist, self.support, self.node.narrowed, *shapes, self.table)
-        return replace(found, alone=True) if "shut" in self.inputs else found
+        return replace(found, alone=True) if "shut" in self.inputs or nearly_improper(self.node.dist) else found
 
     def input(self, name: str) -> Any:
         """An input, axes of the domain first; None if it was not given."""

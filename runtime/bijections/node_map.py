@@ -10,7 +10,7 @@ MultivariateNormal                         ``multivariate_normal``
 identical draws, ordered                   ``ordered.Ordered``: order statistics
 identical normals that sum to zero         ``sum_to_zero.SumToZero``
 whole numbers                              ``discrete.Discrete``: density and sampler only
-``Flat`` and all others                    ``maps.Plain``: the support's transform, no prior map
+``Flat``, nearly improper ones, others     ``maps.Plain``: the support's transform, no prior map
 =========================================  =======================================================================
 """
 
@@ -25,6 +25,7 @@ from numpyro.distributions import Distribution, MixtureSameFamily
 
 from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import STANDARD, Table
+from emfppl.compiler.expressions import Const
 from emfppl.runtime.bijections import partial_correlations, stick_breaking, unconstrain
 from emfppl.runtime.bijections.bounded import Beta
 from emfppl.runtime.bijections.discrete import Discrete, negative_binomial
@@ -40,7 +41,7 @@ from emfppl.runtime.bijections.sum_to_zero import SumToZero
 from emfppl.runtime.bijections.truncated import Truncated
 from emfppl.runtime.bijections.values import DistValue, SupportValue
 
-__all__ = ["DistValue", "NodeMap", "SupportValue", "is_exact", "node_map", "noise_event_shape"]
+__all__ = ["DistValue", "NodeMap", "SupportValue", "is_exact", "nearly_improper", "node_map", "noise_event_shape"]
 
 Shape = tuple[int, ...]
 
@@ -55,7 +56,7 @@ class NodeMap:
     batch_shape: Shape
     event_shape: Shape
     table: Table
-    alone: bool = False  # the gate is shut for good: the support's transform alone
+    alone: bool = False  # the support's transform alone: the gate is shut for good, or there is no prior map worth having
 
     @property
     def event_map(self) -> EventMap:
@@ -267,11 +268,20 @@ def is_exact(
     along its own axis has none; without `event` arguments with any axis count as such."""
     row = table.get(dist.name)
     assert row is not None
+    if nearly_improper(dist):
+        return False
     if isinstance(support, g.Structured) and row.event_rank == 0:
         return _has_law(dist, table) and _exact_vector(dist, support.name, event)
     if row.event_rank:
         return row.log_prob is None and not narrowed
     return _has_law(dist, table)
+
+
+def nearly_improper(dist: g.Dist) -> bool:
+    """Whether a law is meant to say nothing, as the Gamma(0.001, 0.001) of BUGS: half of its draws are smaller than a millionth
+    of its mean, or leave the floating-point numbers. A map from noise to such draws helps no guide, so the node has none."""
+    concentration = dict(dist.args).get("concentration")
+    return dist.name in ("Gamma", "InverseGamma") and isinstance(concentration, Const) and concentration.value < 0.05
 
 
 def _exact_vector(dist: g.Dist, support: str, event: tuple[str, ...] | None) -> bool:

@@ -8,7 +8,8 @@ from scipy import special
 
 
 def walk(x, scale, first):
-    return N(x[0], 0, first) + N(np.diff(x), 0, scale).sum()
+    """Along the first axis."""
+    return N(x[0], 0, first).sum() + N(np.diff(x, axis=0), 0, scale).sum()
 
 
 def seen(y, x, scale):

@@ -299,6 +299,9 @@ def test_whether_a_node_has_a_prior_map_is_known_without_values():
     assert is_exact(normal, g.Structured("ordered"), True, TABLE, ("b",))
     assert not is_exact(normal, g.Structured("ordered"), True, TABLE, ("a",))
     assert not is_exact(g.Dist("Flat", ()), g.Interval(), False, TABLE)
+    for concentration, mapped in ((0.001, False), (0.5, True)):
+        arguments = (("concentration", Const(concentration, real)), ("rate", number))
+        assert is_exact(g.Dist("Gamma", arguments), g.Interval(number), False, TABLE) == mapped
     assert not is_exact(g.Dist("ByDensity", ()), g.Interval(), False, TABLE)
     assert is_exact(g.Dist("ByCdf", ()), g.Interval(), False, TABLE)
     assert not is_exact(g.Dist("Bernoulli", (("probs", number),)), g.Integers(), False, TABLE)

@@ -48,6 +48,15 @@ def test_a_linear_chain_with_missing_values_is_exact():
     assert f.log_evidence == pytest.approx(evidence, abs=0.01)
 
 
+def test_a_nearly_improper_prior_of_a_precision():
+    """Its prior map would send nearly all noise to 0; the posterior is Gamma(0.001 + n/2, 0.001 + Σy²/2)."""
+    text = "dim obs\ndata y[obs]: real\ntau ~ Gamma(0.001, 0.001)\ny[obs] ~ Normal(0, 1 / sqrt(tau))\n"
+    f = fit(text, {"y": Y}, num_draws=20_000)
+    exact = stats.gamma(0.001 + len(Y) / 2, scale=1 / (0.001 + np.sum(np.square(Y)) / 2))
+    assert f.converged and f.draws["tau"].mean() == pytest.approx(exact.mean(), rel=0.05)
+    assert f.draws["tau"].std() == pytest.approx(exact.std(), rel=0.1)
+
+
 def test_scale_of_a_normal_against_quadrature():
     text = "dim obs\ndata y[obs]: real\nsigma ~ HalfCauchy(2)\ny[obs] ~ Normal(0, sigma)\n"
     f = fit(text, {"y": Y})
