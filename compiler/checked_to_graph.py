@@ -37,7 +37,7 @@ Domain = tuple[DomainAxis, ...]
 def build(checked: CheckedProgram) -> Graph:
     """The graph of a checked program, statement by statement in source order."""
     nodes = tuple(_nodes(checked.statements, (), count(1)))
-    return Graph(checked.dims, checked.variables, nodes, checked.guide, source=checked.source)
+    return Graph(checked.dims, checked.variables, nodes, checked.guide, models=checked.models, source=checked.source)
 
 
 def _nodes(statements: tuple[CheckedStatement, ...], loops: Domain, numbers: Iterator[int]) -> Iterator[Node]:

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from emfppl.compiler.expressions import At, Axis, Expr, Kind, Whole
 from emfppl.compiler.sizes import Size
+from emfppl.grammar.ast_nodes import Model
 from emfppl.grammar.source import SourceText, Span
 
 
@@ -229,6 +230,7 @@ class Graph:
     guide: GuideSpec = GuideSpec()
     barren: frozenset[str] = frozenset()  # latent and computed, nothing observed below: drawn forward, not in the guide
     marginals: tuple[Marginal, ...] = ()
+    models: tuple[Model, ...] = field(default=(), compare=False, repr=False)  # sub-models, as parsed
     source: SourceText | None = field(default=None, compare=False, repr=False)
 
     def variable(self, name: str) -> Variable:

@@ -1,13 +1,18 @@
 """The way of a program through the compiler, from top to bottom.
 
-text ─ parse ─▶ syntax tree ─ check ─▶ checked program ─ build ─▶ graph ─ PASSES ─▶ graph
+text ─ parse, link, expand ─▶ syntax tree ─ check ─▶ checked program ─ build ─▶ graph ─ PASSES ─▶ graph
+
+`link` joins imported files, `expand` writes sub-models out.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from emfppl.compiler.ast_to_checked import check
+from emfppl.compiler.ast_to_expanded import expand
+from emfppl.compiler.ast_to_linked import link
 from emfppl.compiler.ast_to_text import to_text as tree_text
 from emfppl.compiler.checked_nodes import CheckedProgram
 from emfppl.compiler.checked_to_graph import build
@@ -15,26 +20,33 @@ from emfppl.compiler.checked_to_text import to_text as checked_text
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.graph import Graph
 from emfppl.compiler.graph_to_text import to_text as graph_text
+from emfppl.compiler.imported_files import gathered
 from emfppl.compiler.passes import PASSES
 from emfppl.compiler.recovery import told
 from emfppl.compiler.silence import not_silenced
 from emfppl.compiler.verify import verify
+from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.ast_to_text import format_program
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.grammar.source import SourceText
 from emfppl.grammar.text_to_ast import parse
 
-STAGES = ("ast", "checked", "graph", "passes")
+STAGES = ("ast", "expanded", "checked", "graph", "passes")
 
 
 def check_text(source: SourceText, table: Table = STANDARD) -> tuple[Diagnostic, ...]:
     """Everything that is wrong with a program, or likely wrong, in source order; warnings that a line
     silences left out."""
-    return _checked(source, table)[1]
+    return _checked(gathered(source), table)[1]
+
+
+def compile_text(source: SourceText, table: Table = STANDARD) -> Graph:
+    """The graph after all passes; `EmfError` with all errors if there is any."""
+    return _compiled(gathered(source), table)
 
 
 @lru_cache(maxsize=64)
-def compile_text(source: SourceText, table: Table = STANDARD) -> Graph:
-    """The graph after all passes; `EmfError` with all errors if there is any."""
+def _compiled(source: SourceText, table: Table) -> Graph:
     checked = checked_program(source, table)
     try:
         return optimised(build(checked))
@@ -53,7 +65,7 @@ def optimised(graph: Graph) -> Graph:
 
 def checked_program(source: SourceText, table: Table = STANDARD) -> CheckedProgram:
     """The checked program; `EmfError` with all errors if there is any."""
-    program, diagnostics = _checked(source, table)
+    program, diagnostics = _checked(gathered(source), table)
     if program is None:
         raise EmfError(d for d in diagnostics if d.is_error)
     return program
@@ -61,14 +73,20 @@ def checked_program(source: SourceText, table: Table = STANDARD) -> CheckedProgr
 
 @lru_cache(maxsize=64)
 def _checked(source: SourceText, table: Table) -> tuple[CheckedProgram | None, tuple[Diagnostic, ...]]:
-    program, problems = parse(source)
+    """The checked program and everything there is to say, of a source with all imported files behind it."""
+    program, problems = link(source)
     try:
-        checked, found = check(program, source, table)
+        expanded = expand(program, source, table)
+        checked, found = check(expanded.program, expanded.source, table)
+        found = expanded.told(found)
+        whole = expanded.source
     except RecursionError:
-        checked, found = None, (_too_deep(source),)
+        checked, found, whole = None, (_too_deep(source),), source
+    if any(d.code.startswith("E09") for d in problems):  # names that an import should have brought
+        found = tuple(d for d in found if d.is_error and d.code not in ("E0206", "E0207"))
     everything = told(program, source, problems, found)
-    failed = any(d.is_error for d in problems)
-    return (None if failed else checked), not_silenced(source, everything)
+    failed = any(d.is_error for d in everything)
+    return (None if failed else checked), not_silenced(whole, everything)
 
 
 def _too_deep(source: SourceText) -> Diagnostic:
@@ -77,14 +95,25 @@ def _too_deep(source: SourceText) -> Diagnostic:
 
 
 def stage_text(source: SourceText, stage: str, table: Table = STANDARD) -> str:
-    """The text form of a program after a stage: ``ast``, ``checked``, ``graph`` or ``passes``."""
+    """The text form of a program after a stage: ``ast``, ``expanded``, ``checked``, ``graph`` or ``passes``."""
     if stage == "ast":
         program, problems = parse(source)
         if problems:
             raise EmfError(problems)
         return tree_text(program)
+    if stage == "expanded":
+        checked_program(source, table)
+        return expanded_text(source, table)
     if stage == "checked":
         return checked_text(checked_program(source, table))
     if stage == "graph":
         return graph_text(build(checked_program(source, table)))
     return graph_text(compile_text(source, table))
+
+
+def expanded_text(source: SourceText, table: Table = STANDARD) -> str:
+    """The program with its sub-models written out, as `emf fmt` would lay it out."""
+    source = gathered(source)
+    program = expand(link(source)[0], source, table).program
+    kept = tuple(s for s in program.statements if not isinstance(s, ast.Model | ast.Import))
+    return format_program(replace(program, statements=kept, tail=()))

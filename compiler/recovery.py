@@ -24,7 +24,14 @@ def told(
     if problems:
         lost = lost_words(program, source)
         found = [d for d in found if d.is_error and not (lost & _named(d))]
-    return tuple(sorted((*problems, *found), key=lambda d: (d.span.start if d.span else 0, d.code)))
+    return tuple(sorted((*problems, *found), key=lambda d: (_place(d), d.code)))
+
+
+def _place(one: Diagnostic) -> int:
+    """Where it is told: in a model that is written out, at its use."""
+    if one.span is None:
+        return 0
+    return [one.span, *(one.source.uses(one.span.start) if one.source else ())][-1].start
 
 
 def _named(one: Diagnostic) -> set[str]:

@@ -27,4 +27,4 @@ def _rows(source: SourceText, one: Diagnostic) -> range:
     """The lines that a diagnostic points at."""
     if one.span is None:
         return range(0)
-    return range(source.position(one.span.start)[0], source.position(max(one.span.start, one.span.end - 1))[0] + 1)
+    return range(source.row(one.span.start), source.row(max(one.span.start, one.span.end - 1)) + 1)

@@ -28,6 +28,7 @@ BLOCKS = {
     "E06": "Loops and recurrences",
     "E07": "Functions, params and guide blocks",
     "E08": "What the compiler can't do with a legal program",
+    "E09": "Sub-models and imports",
     "E10": "Data",
     "E11": "Fitting",
     "E12": "Files",

@@ -2,7 +2,7 @@
 
 Blocks: E01 text and syntax, E02 names, E03 dims and shapes, E04 types, E05 distributions and supports,
 E06 loops and recurrences, E07 functions, params and guide blocks, E08 what the compiler can't do with a legal
-program, E10 data, E11 fitting, E12 files, E13 arguments of calls, W01 lint.
+program, E09 sub-models and imports, E10 data, E11 fitting, E12 files, E13 arguments of calls, W01 lint.
 """
 
 from __future__ import annotations
@@ -381,6 +381,37 @@ CODES: tuple[Code, ...] = (
         "too large a sum over discrete latents",
         "Statements that have several discrete elements in them couple these; the table over all of their values must be kept.",
     ),
+    # -- E09 sub-models and imports
+    Code("E0901", "an import of a file that is not there", "Files are looked up from the folder of the file that imports them."),
+    Code("E0902", "files that import each other", "Imports go one way."),
+    Code(
+        "E0903",
+        "an import of a program",
+        "What can be imported holds models, functions and constants only; data, dims and draws of its own make a file a program.",
+    ),
+    Code("E0904", "a name from two imports", "Two imported files define it; `import … as …` tells them apart."),
+    Code("E0905", "a model that draws from itself", "Models may use models, but not in a circle."),
+    Code("E0906", "a model in an expression", "A model is drawn from by a statement of its own, `x ~ NAME(…)`."),
+    Code(
+        "E0907",
+        "a model without a draw or a result",
+        "A model draws something and ends in `return`. One without arguments may lack the `return`; it can't be drawn from.",
+    ),
+    Code(
+        "E0908",
+        "dims of a model that don't fit its use",
+        "Dims that arguments or the result name are those of the use; further dims of the target are repetitions.",
+    ),
+    Code(
+        "E0909",
+        "a target that a model can't give",
+        "Data can be drawn from a model that returns a variable with a distribution; types are written in the model.",
+    ),
+    Code(
+        "E0910",
+        "a model for a part of a variable",
+        "Inner variables of a model must be defined everywhere, so a model fills a variable as a whole.",
+    ),
     # -- E10 data
     Code("E1001", "data that are missing", "Data without a default that the program needs were not given."),
     Code(
@@ -542,4 +573,5 @@ CODES: tuple[Code, ...] = (
         "a size compared as if it were a position",
         "The name of a dim stands for its size. The position in a dim is the variable of a loop over it.",
     ),
+    Code("W0109", "an unused argument", "A model has an argument that it does not use."),
 )

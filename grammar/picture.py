@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emfppl.grammar.source import SourceText, Span
 
@@ -16,11 +16,14 @@ LONGEST = 140
 class Mark:
     """What is marked in one line: columns ``[start, end)`` as shown, the sign to mark with, and a few words behind it."""
 
+    file: str
     line: int
+    column: int  # as written
     start: int
     end: int
     sign: str
     words: str = ""
+    text: str = ""  # of the line
 
     def __str__(self) -> str:
         return (" " * self.start + self.sign * max(1, self.end - self.start) + " " + self.words).rstrip()
@@ -28,33 +31,45 @@ class Mark:
     def moved(self, first: int, end: int) -> Mark:
         """The mark where only the columns from `first` to `end` are shown."""
         start, stop = (min(max(c, first), end) - first for c in (self.start, self.end))
-        return Mark(self.line, start, stop, self.sign, self.words)
+        return replace(self, start=start, end=stop)
 
 
 def picture(source: SourceText, span: Span, notes: Iterable[tuple[Span, str]]) -> str:
-    """The place ``--> file:line:column`` and the lines of the span and of the notes, with their marks."""
-    line, column = source.position(span.start)
+    """The place ``--> file:line:column`` and the lines of the span and of the notes, with their marks; those of other files
+    behind, and where the model is used that the place stands in."""
+    notes = [*notes, *((use, "used here") for use in source.uses(span.start))]
     marks = [_mark(source, span, "^")] + [_mark(source, place, "-", words) for place, words in notes]
     width = len(str(max(m.line for m in marks)))
-    out = [f"{' ' * width}--> {source.name}:{line}:{column}", f"{' ' * width} |"]
+    out: list[str] = []
+    for file in dict.fromkeys(m.file for m in marks):
+        mine = [m for m in marks if m.file == file]
+        out += [f"{' ' * width}{':::' if out else '-->'} {file}:{mine[0].line}:{mine[0].column}", f"{' ' * width} |"]
+        out += _lines(mine, width)
+    return "\n".join(out)
+
+
+def _lines(marks: list[Mark], width: int) -> list[str]:
+    """The lines of one file that have marks."""
+    out: list[str] = []
     before = 0
     for number in sorted({m.line for m in marks}):
         if before and number > before + 1:
             out.append("." * 3)
         before = number
         here = sorted((m for m in marks if m.line == number), key=lambda m: (m.sign != "^", m.start))
-        text, first, end = _window(_shown(source.line(number)), here[0])
+        text, first, end = _window(_shown(here[0].text), here[0])
         out.append(f"{number:>{width}} | {text}".rstrip())
         out += [f"{' ' * width} | {mark.moved(first, end)}" for mark in here]
-    return "\n".join(out)
+    return out
 
 
 def _mark(source: SourceText, span: Span, sign: str, words: str = "") -> Mark:
     """The first line of a span, as far as the span goes in it."""
     line, column = source.position(span.start)
-    text = source.line(line)
+    text = source.line_at(span.start)
     end = min(len(text.rstrip()), column - 1 + span.end - span.start)
-    return Mark(line, _columns(text[: column - 1]), _columns(text[: max(end, column - 1)]), sign, words)
+    start, stop = _columns(text[: column - 1]), _columns(text[: max(end, column - 1)])
+    return Mark(source.name_at(span.start), line, column, start, stop, sign, words, text)
 
 
 def _shown(text: str) -> str:

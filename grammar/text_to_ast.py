@@ -107,6 +107,7 @@ class _Reader:
         """The innermost block ends, with its `}` or with the file."""
         block = self.blocks.pop()
         around = self.blocks[-1]
+        around.faulty = around.faulty or block.faulty
         if block.head is None or (block.faulty and isinstance(block.head, ast.Function | ast.Model)):
             around.statements += block.statements if block.keep else ()
             return

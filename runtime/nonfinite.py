@@ -88,6 +88,8 @@ def _gradient(guide: Guide, params: Any, eps: jax.Array) -> Diagnostic | None:
 def _told(code: str, shown: str, program: Program, node: Node, values: Values, entry: tuple[int, ...] | None) -> Diagnostic:
     source = program.graph.source
     line = f"On line {source.position(node.span.start)[0]} " if source else ""
+    if source and source.name_at(node.span.start) != source.name:
+        line = f"{line}of {source.name_at(node.span.start)} "
     message = f"{line}{shown}." if line else f"{shown[0].upper()}{shown[1:]}."
     causes = list(_causes(program, node, values, entry))
     seen = f" It comes from {', '.join(causes)}." if causes else ""

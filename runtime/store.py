@@ -4,6 +4,7 @@
 
     manifest.json        format, versions, guide, sizes and labels, figures, seed, SHA-256 of the others
     model.emf            the program
+    imported/0.emf …     the files that it imports, their names in the manifest
     params.safetensors   what was learned, a tensor a leaf
     data.safetensors     predictors: the data that draws are computed from, where there are any
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST, MODEL, PARAMS, DATA = "manifest.json", "model.emf", "params.safetensors", "data.safetensors"
 MISSING = " missing"  # the mask of the missing entries of a variable goes by its name and this
+IMPORTED = "imported/{}.emf"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of all entries, so that equal fits make equal files
 
 
@@ -57,7 +59,9 @@ def save(fit: Posterior, path: str | Path) -> None:
     """Write the file; raises `EmfError` E1203 where it can't be written."""
     path = _path(path, "saved", 'fit.save("fit.emfit")')
     source = fit.program.graph.source or SourceText("")
-    parts = {MODEL: source.text.encode(), PARAMS: save_tensors(_flattened(fit.result.params))}
+    imported = [source.text_of(part).encode() for part in source.files]
+    parts = {MODEL: source.own_text.encode(), PARAMS: save_tensors(_flattened(fit.result.params))}
+    parts |= {IMPORTED.format(n): text for n, text in enumerate(imported)}
     known = _data_to_keep(fit.program.graph, fit.program.binding)
     if known:
         parts[DATA] = save_tensors(known)
@@ -78,6 +82,7 @@ def _manifest(fit: Posterior, source: SourceText) -> dict[str, Any]:
         "format": FORMAT,
         "emfppl": version("emfppl"),
         "name": source.name,
+        "imported": [part.name for part in source.files],
         "guide": result.guide.describe(),
         "binding": fit.program.binding.describe(),
         "certificate": {k: _plain(v) for k, v in result.certificate.as_dict().items()},
@@ -179,7 +184,10 @@ def _check_format(path: Path, manifest: Mapping[str, Any]) -> None:
 
 def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributions: tuple[Distribution, ...]) -> Posterior:
     table = STANDARD.extended(*distributions) if distributions else STANDARD
-    graph = compile_text(SourceText(parts[MODEL].decode(), str(manifest["name"])), table)
+    source = SourceText(parts[MODEL].decode(), str(manifest["name"]))
+    for n, name in enumerate(manifest.get("imported", ())):
+        source = source.with_part(parts[IMPORTED.format(n)].decode(), str(name))
+    graph = compile_text(source, table)
     described = bind_description(graph, manifest["binding"])
     arrays = load_tensors(parts[DATA]) if DATA in parts else {}
     values = {name: value for name, value in arrays.items() if not name.endswith(MISSING)}

@@ -16,7 +16,7 @@ from emfppl.compiler.ast_to_checked import (
     structured,
     targets,
 )
-from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
+from emfppl.compiler.ast_to_checked.context import Context, Env, Scope, VariableInfo
 from emfppl.compiler.checked_nodes import CheckedProgram, CheckedStatement
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.expressions import Kind
@@ -25,8 +25,9 @@ from emfppl.grammar.ast_nodes import Program
 from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.source import SourceText
 
-__all__ = ["check"]
+__all__ = ["check", "further", "survey"]
 
+HIDDEN = "@"  # ends the name of a value that an argument of a sub-model stands for
 Kinds = dict[str, tuple[Kind, str | None]]
 
 
@@ -34,27 +35,33 @@ def check(
     program: Program, source: SourceText, table: Table = STANDARD
 ) -> tuple[CheckedProgram | None, tuple[Diagnostic, ...]]:
     """The checked program (None if there is any error) and all diagnostics in source order."""
-    kinds: Kinds = {}
-    for _ in range(6):
-        c, body, spec = _round(program, source, table, kinds)
-        found = _computed_kinds(c)
-        if all(found.get(name) == kinds.get(name) for name in c.guessed):
-            break
-        kinds = found
+    c, body = survey(program, source, table)
+    spec = further(c, program, body)
     diagnostics = tuple(sorted(c.found, key=lambda d: (d.span.start if d.span else 0, d.code)))
     if c.failed:
         return None, diagnostics
     return CheckedProgram(
-        c.dims.listed(), tuple(_variable(v) for v in _all_variables(c)), body, spec, source
+        c.dims.listed(), tuple(_variable(v) for v in _all_variables(c)), body, spec, tuple(c.models.values()), source
     ), diagnostics
 
 
-def _round(
-    program: Program, source: SourceText, table: Table, kinds: Kinds
-) -> tuple[Context, tuple[CheckedStatement, ...], GuideSpec]:
-    """Check the whole program once; `kinds` are those of computed variables that are used before their
-    line."""
-    c = Context(source, table, kinds=kinds)
+def survey(
+    program: Program, source: SourceText, table: Table = STANDARD, scope: Scope | None = None
+) -> tuple[Context, tuple[CheckedStatement, ...]]:
+    """Every name and every statement for itself; `further` then asks how they go together."""
+    kinds: Kinds = {}
+    for _ in range(6):
+        c = Context(source, table, kinds=kinds, scope=scope)
+        body = _round(c, program)
+        found = _computed_kinds(c)
+        if all(found.get(name) == kinds.get(name) for name in c.guessed):
+            break
+        kinds = found
+    return c, body
+
+
+def _round(c: Context, program: Program) -> tuple[CheckedStatement, ...]:
+    """Check the statements once; `c.kinds` are those of computed variables that are used before their line."""
     names.collect(c, program)
     observed.declare(c, program)
     dims.declare_dims(c, program)
@@ -63,14 +70,18 @@ def _round(
     targets.declare_targets(c, program)
     for name in c.functions:
         functions.check_function(c, name)
-    body = statements.check_body(c, program.statements, Env())
+    return statements.check_body(c, program.statements, Env())
+
+
+def further(c: Context, program: Program, body: tuple[CheckedStatement, ...]) -> GuideSpec:
+    """What concerns the program as a whole: the guide, the order of its statements, what can't be done, and the lint."""
     spec = guide.check_guide(c, program)
     order.check_order(c, body)
     limits.check_limits(c, body)
     structured.check_structured(c, body)
     if not c.failed:
         lint.lint(c, body)
-    return c, body, spec
+    return spec
 
 
 def _all_variables(c: Context) -> list[VariableInfo]:
@@ -94,7 +105,7 @@ def _variable(v: VariableInfo) -> Variable:
         support=said.support if said else None,
         optional=said.optional if said else False,
         default=v.default,
-        local=v.local,
+        local=v.local or v.name.endswith(HIDDEN),
         type_text=said.text if said else "",
         span=v.span,
     )

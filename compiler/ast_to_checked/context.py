@@ -91,6 +91,14 @@ class Env:
         return next((loop for loop in reversed(self.loops) if loop.label == name), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A model that is checked by itself: its name, and names of the file that it does not see."""
+
+    model: str
+    outside: frozenset[str] = frozenset()
+
+
 @dataclass
 class Context:
     """One run of the checker over one program."""
@@ -100,6 +108,8 @@ class Context:
     dims: DimTable = field(default_factory=DimTable)
     variables: dict[str, VariableInfo] = field(default_factory=dict)
     functions: dict[str, FunctionInfo] = field(default_factory=dict)
+    models: dict[str, ast.Model] = field(default_factory=dict)
+    scope: Scope | None = None  # where a model is checked by itself
     loops: dict[int, Loop | None] = field(default_factory=dict)  # by id of the For node; None: faulty
     helpers: dict[int, dict[str, VariableInfo]] = field(default_factory=dict)  # likewise
     found: list[Diagnostic] = field(default_factory=list)

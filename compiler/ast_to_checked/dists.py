@@ -104,11 +104,15 @@ def _unknown(c: Context, node: ast.Call) -> Any:
     from emfppl.grammar.habits import hint_for_name
 
     name = node.func
+    if name in c.models:
+        hint = f"draw from it on its own line: x ~ {name}(…)"
+        return c.error("E0906", f"`{name}` is a model; only a distribution can stand here.", node.func_span, hint)
     short = SHORT_NAMES.get(name)
-    hint = hint_for_name(name) or (f"here that is {short}" if short else near(name, c.table.names))
+    hint = hint_for_name(name) or (f"here that is {short}" if short else near(name, [*c.table.names, *c.models]))
+    what = "distribution or model" if c.models else "distribution"
     return c.error(
         "E0207",
-        f"There is no distribution named `{name}`.",
+        f"There is no {what} named `{name}`.",
         node.func_span,
         hint or "docs/language.md lists them all",
     )

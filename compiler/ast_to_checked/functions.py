@@ -154,7 +154,7 @@ def _returned(
             message = (
                 f"`{node.name}` is declared to return {wanted.text}, but returns {describe(value.type)}."
             )
-            return c.error("E0405", message, statement.value.span, _whole_hint(wanted.kind, value.type.kind))
+            return c.error("E0405", message, statement.value.span, whole_hint(wanted.kind, value.type.kind))
     return Let(tuple(bindings), value, value.type, statement.span) if bindings else value
 
 
@@ -321,9 +321,9 @@ def _kind_fits(
         f"`{arg.name}` of `{node.func}` is declared {kind_text(found.kind, found.of)}, but this "
         f"is {describe(value.type)}."
     )
-    c.error("E0405", message, span, _whole_hint(found.kind, value.type.kind))
+    c.error("E0405", message, span, whole_hint(found.kind, value.type.kind))
     return False
 
 
-def _whole_hint(wanted: Kind, have: Kind) -> str:
+def whole_hint(wanted: Kind, have: Kind) -> str:
     return "use int(…) or round(…), or declare it real" if wanted is Kind.INT and have is Kind.REAL else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from emfppl.compiler.ast_to_checked.context import Context, Env, FunctionInfo, VariableInfo, near
 from emfppl.compiler.functions import NAMES as FUNCTIONS
+from emfppl.compiler.trees import walk
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
 
@@ -42,10 +43,7 @@ def collect(c: Context, program: ast.Program) -> None:
     """Enter dims, data, params and functions, which hold in the whole file; refuse names that are taken."""
     seen: dict[str, Span] = {}
     for node in program.statements:
-        if isinstance(node, ast.Model | ast.Import):
-            word = "model" if isinstance(node, ast.Model) else "import"
-            c.error("E0112", f"`{word}` is not part of this version.", node.span, "leave it out")
-        if isinstance(node, ast.Dim | ast.Data | ast.Param | ast.Function) and enter(
+        if isinstance(node, ast.Dim | ast.Data | ast.Param | ast.Function | ast.Model) and enter(
             c, seen, node.name, node.name_span, isinstance(node, ast.Function)
         ):
             if isinstance(node, ast.Dim):
@@ -53,6 +51,9 @@ def collect(c: Context, program: ast.Program) -> None:
                 c.dims.spans[node.name] = node.name_span
             elif isinstance(node, ast.Function):
                 c.functions[node.name] = FunctionInfo(node)
+            elif isinstance(node, ast.Model):
+                c.models[node.name] = node
+                c.used_dims |= {n.name for n in walk(node) if isinstance(n, ast.DimRef)}
 
 
 def enter(c: Context, seen: dict[str, Span], name: str, span: Span, function: bool = False) -> bool:
@@ -96,6 +97,11 @@ def visible(c: Context, env: Env) -> list[str]:
 def undefined(c: Context, node: ast.Name, env: Env) -> Any:
     """Say that a name means nothing here, and what may have been meant."""
     name = node.id
+    if name in c.models and env.function is None:
+        return c.error("E0209", f"`{name}` is a model, not a value.", node.span, f"draw from it: x ~ {name}(…)")
+    if c.scope is not None and name in c.scope.outside and env.function is None:
+        message = f"`{name}` is not an argument of the model `{c.scope.model}`; models see their arguments only."
+        return c.error("E0201", message, node.span, f"add it to the arguments: model {c.scope.model}(…, {name})")
     if name in c.functions or name in FUNCTIONS:
         return c.error(
             "E0209", f"`{name}` is a function; it needs its arguments.", node.span, f"write {name}(…)"
@@ -123,13 +129,18 @@ def undefined(c: Context, node: ast.Name, env: Env) -> Any:
             f"to keep it, write {name}[{', '.join(home.loops)}] = … in the loop",
             [(home.span, "set here")],
         )
-    hint = near(name, visible(c, env)) or _foreign_hint(name) or _remedy(name, env)
+    hint = near(name, visible(c, env)) or _foreign_hint(name) or _remedy(c, name, env)
     return c.error("E0201", f"`{name}` is not defined.", node.span, hint)
 
 
-def _remedy(name: str, env: Env) -> str:
+def _remedy(c: Context, name: str, env: Env) -> str:
     if env.function is not None:
         return f"a function sees its arguments only: def {env.function}(…, {name})"
+    if "." in name:
+        start, _, inner = name.partition(".")
+        return f"a dot leads to an inner variable of what a model drew; for a name write {start}_{inner.replace('.', '_')}"
+    if c.scope is not None:
+        return f"a model sees its arguments only: model {c.scope.model}(…, {name})"
     return f"give it a value above this line ({name} ~ … or {name} = …), or declare it: data {name}: real"
 
 
@@ -148,6 +159,9 @@ def undefined_function(c: Context, node: ast.Call) -> Any:
     from emfppl.grammar.habits import hint_for_function
 
     name = node.func
+    if name in c.models:
+        hint = f"give its draw a name: x ~ {name}(…)"
+        return c.error("E0906", f"`{name}` is a model; it can't be part of an expression.", node.func_span, hint)
     if name in c.variables or name in c.dims or name in CONSTANTS:
         hint = f"to index it write {name}[…]; to multiply write {name} * (…)"
         return c.error("E0206", f"`{name}` is not a function.", node.func_span, hint)

@@ -64,6 +64,9 @@ def _random(c: Context, node: ast.Random, env: Env) -> CheckedRandom | None:
     if info is None or info.role is Role.PARAM:
         return None
     target = targets.resolve(c, node.target, info, env, True)
+    if isinstance(node.dist, ast.Call) and node.dist.func in c.models:
+        info.incomplete, info.kind = True, info.kind or Kind.REAL  # a use that could not be expanded, or not yet
+        return None
     one = None if target is None else _draw(c, node, info, target, env)
     if one is None:
         info.incomplete = True

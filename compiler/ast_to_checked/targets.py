@@ -33,7 +33,7 @@ def _declare(c: Context, name: str, pieces: list[Placed]) -> None:
         _declared_before(c, known, pieces)
         return
     what = names.taken(c, name) or (
-        "a dim" if name in c.dims else "a function" if name in c.functions else None
+        "a dim" if name in c.dims else "a function" if name in c.functions else "a model" if name in c.models else None
     )
     if what is not None or name.endswith("'"):
         c.error(

@@ -27,6 +27,7 @@ def as_json(one: Diagnostic) -> dict[str, Any]:
     """A diagnostic as plain data: places count lines and columns from 1, ends are exclusive."""
     place: dict[str, Any] = {"file": one.source.name if one.source else None}
     if one.source is not None and one.span is not None:
+        place["file"] = one.source.name_at(one.span.start)
         line, column = one.source.position(one.span.start)
         end_line, end_column = one.source.position(one.span.end)
         place |= {"line": line, "column": column, "end_line": end_line, "end_column": end_column}

@@ -1,0 +1,193 @@
+"""Imports: the definitions of other files join those of the program, under names that clash with nothing.
+
+What a file declares wins over what it imports. A definition keeps its name unless the program uses that name itself; then
+those of the file `walks.emf` go by ``walks.name``, which no program can define.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from emfppl.compiler.imported_files import file_of, missing, parsed
+from emfppl.compiler.trees import moved, rebuilt, walk
+from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.diagnostics import Diagnostic
+from emfppl.grammar.source import SourceText, Span
+
+Definition = ast.Function | ast.Model
+
+
+@dataclass
+class _Names:
+    """Names as written in a file -> as they go in the program: of functions and models, and of constants."""
+
+    calls: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _File:
+    """One file: what it holds, what the names mean that it may use, and those that it gives to others."""
+
+    name: str
+    statements: tuple[ast.Statement, ...]
+    known: _Names = field(default_factory=_Names)
+    given: _Names = field(default_factory=_Names)
+
+
+def link(source: SourceText) -> tuple[ast.Program, tuple[Diagnostic, ...]]:
+    """The program with what it imports, from a source that holds the text of all files; and what is wrong in any of them."""
+    own = SourceText(source.own_text, source.name)
+    program, problems = parsed(own)
+    if not any(isinstance(s, ast.Import) for s in program.statements):
+        return program, tuple(replace(d, source=source) for d in problems)
+    linker = _Linker(source, list(problems))
+    main = _File(source.name, program.statements)
+    linker.taken = {*_names_of(program.statements)}
+    linker.files[main.name] = main
+    linker.resolve(main, (main.name,))
+    return replace(program, statements=linker.whole(main)), tuple(linker.found)
+
+
+def _names_of(statements: tuple[ast.Statement, ...]) -> Iterator[str]:
+    """Every name that a program declares or defines."""
+    for node in (node for s in statements for node in walk(s)):
+        if isinstance(node, ast.Dim | ast.Data | ast.Param | ast.Function | ast.Model | ast.Target):
+            yield node.name
+        elif isinstance(node, ast.For):
+            yield node.var
+
+
+class _Linker:
+    def __init__(self, source: SourceText, found: list[Diagnostic]):
+        self.source, self.found = source, found
+        self.files: dict[str, _File] = {}
+        self.taken: set[str] = set()
+        self.definitions: list[Definition] = []
+        self.constants: dict[str, ast.Assign] = {}
+
+    # ------------------------------------------------------------ files
+
+    def resolve(self, file: _File, way: tuple[str, ...]) -> None:
+        """Find what the names of a file mean; `way`: the files on the way to it."""
+        for node in file.statements:
+            if isinstance(node, ast.Import):
+                other = self._open(file, node, way)
+                if other is not None:
+                    self._join(file, node, other)
+        if file.name == self.source.name:
+            own = {*_names_of(file.statements)}
+            file.known.calls |= {n.name: n.name for n in file.statements if isinstance(n, Definition)}
+            file.known.values = {here: new for here, new in file.known.values.items() if here not in own}
+        else:
+            file.known.calls |= file.given.calls
+            file.known.values |= file.given.values
+
+    def _open(self, file: _File, node: ast.Import, way: tuple[str, ...]) -> _File | None:
+        name = file_of(node.path, file.name)
+        if name in way:
+            circle = " → ".join((*way[way.index(name) :], name))
+            hint = "move what both need to a third file"
+            self._error("E0902", f"The file `{name}` imports itself ({circle}).", node.path_span, hint)
+            return None
+        if name in self.files:
+            return self.files[name]
+        part = next((p for p in self.source.parts if p.name == name), None)
+        if part is None:
+            self.found.append(missing(name, node, self.source, node.path_span))
+            return None
+        program, problems = parsed(SourceText(self.source.text_of(part), name))
+        self.found += problems
+        opened = _File(name, tuple(moved(s, part.start) for s in program.statements))
+        self.files[name] = opened
+        self._define(opened, node)
+        self.resolve(opened, (*way, name))
+        self._collect(opened)
+        return opened
+
+    def _define(self, file: _File, node: ast.Import) -> None:
+        """Give the definitions of an imported file the names that they go by."""
+        for one in file.statements:
+            match one:
+                case ast.Function(name) | ast.Model(name):
+                    file.given.calls.setdefault(name, self._free(name, file.name))
+                case ast.Assign(ast.Target(name, ())):
+                    file.given.values.setdefault(name, self._free(name, file.name))
+                case ast.Import():
+                    pass
+                case _:
+                    self._not_for_import(file, node, one)
+
+    def _not_for_import(self, file: _File, node: ast.Import, one: ast.Statement) -> None:
+        message = f"`{file.name}` can't be imported: it holds more than models, functions and constants."
+        hint = "move its models and functions to a file of their own, and import that in both"
+        notes = ((one.span, "such as this"),)
+        if not any(d.code == "E0903" and d.message == message for d in self.found):
+            self.found.append(Diagnostic("E0903", message, node.path_span, hint, self.source, notes))
+
+    def _free(self, name: str, file: str) -> str:
+        new = name
+        stem = PurePosixPath(file).stem
+        while new in self.taken:
+            new, stem = f"{stem}.{name}", f"{stem}_"
+        self.taken.add(new)
+        return new
+
+    def _join(self, file: _File, node: ast.Import, other: _File) -> None:
+        """What an import brings: all names but those that begin with ``_``."""
+        pairs = ((other.given.calls, file.known.calls), (other.given.values, file.known.values))
+        for name, new, known in ((name, new, known) for given, known in pairs for name, new in given.items()):
+            if name.startswith("_"):
+                continue
+            here = f"{node.alias}.{name}" if node.alias else name
+            if known.setdefault(here, new) != new:
+                hint = f'import one of them under a name of its own: import "{node.path}" as …'
+                self._error("E0904", f"`{here}` comes from two of the imported files.", node.path_span, hint)
+
+    def _collect(self, file: _File) -> None:
+        for one in file.statements:
+            if isinstance(one, Definition):
+                named = rebuilt(one, lambda inner: _renamed(inner, file.known.calls, {}))
+                self.definitions.append(replace(named, name=file.given.calls[one.name]))
+            elif isinstance(one, ast.Assign) and one.target.name in file.given.values:
+                new = file.given.values[one.target.name]
+                value = _renamed(one.value, file.known.calls, file.known.values)
+                self.constants[new] = replace(one, target=replace(one.target, name=new), value=value)
+
+    # ------------------------------------------------------------ the whole
+
+    def whole(self, main: _File) -> tuple[ast.Statement, ...]:
+        """The statements of the program: constants that it uses, its own statements, definitions of other files."""
+        own = tuple(s if isinstance(s, ast.Import) else _named_statement(s, main.known) for s in main.statements)
+        used = self._constants_used(own)
+        return (*used, *own, *self.definitions)
+
+    def _constants_used(self, statements: tuple[ast.Statement, ...]) -> list[ast.Statement]:
+        wanted = {n.id for s in statements for n in walk(s) if isinstance(n, ast.Name)}
+        for name in reversed(self.constants):
+            if name in wanted:
+                wanted |= {n.id for n in walk(self.constants[name]) if isinstance(n, ast.Name)}
+        return [one for name, one in self.constants.items() if name in wanted]
+
+    def _error(self, code: str, message: str, span: Span, hint: str) -> None:
+        self.found.append(Diagnostic(code, message, span, hint, self.source))
+
+
+def _named_statement(node: ast.Statement, known: _Names) -> ast.Statement:
+    values = {} if isinstance(node, Definition) else known.values
+    return rebuilt(node, lambda inner: _renamed(inner, known.calls, values))
+
+
+def _renamed(node: Any, calls: Mapping[str, str], values: Mapping[str, str]) -> Any:
+    """The tree with functions, models and constants under the names that they go by."""
+    if isinstance(node, Span | ast.Comments):
+        return node
+    new = rebuilt(node, lambda inner: _renamed(inner, calls, values))
+    if isinstance(new, ast.Call) and calls.get(new.func, new.func) != new.func:
+        return replace(new, func=calls[new.func])
+    if isinstance(new, ast.Name) and values.get(new.id, new.id) != new.id:
+        return replace(new, id=values[new.id])
+    return new
