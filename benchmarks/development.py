@@ -28,6 +28,7 @@ from emfppl.runtime.program import Program
 from emfppl.runtime.read_data import read_data
 
 HEAD = ("model", "features", "latents", "compiles", "check", "gradient")
+KERNELS = {"exp_quad", "matern32", "matern52", "periodic"}
 WIDTHS = (44, 50, 7, 8, 6, 8)
 
 
@@ -80,8 +81,9 @@ def features(program: Program) -> list[str]:
 def _found(graph: Graph, program: Program) -> dict[str, bool]:
     random = [n for n in graph.nodes if isinstance(n, RandomNode)]
     ops = {e.op for n in graph.nodes for x in node_exprs(n) for e in walk(x) if isinstance(e, ArrayCall)}
-    latent = {v.name for v in graph.of_role(Role.LATENT)}
+    latent = {v.name for v in graph.of_role(Role.LATENT)} - {name for m in graph.marginals for name in m.names}
     return {
+        "discrete latents": bool(graph.marginals),
         "recurrence": any(a.carried for n in graph.nodes for a in n.domain),
         "hierarchy": _hierarchy(random, latent),
         "bounds of latents": any(_names(support_exprs(n.support)) & latent for n in random),
@@ -90,7 +92,7 @@ def _found(graph: Graph, program: Program) -> dict[str, bool]:
         "mixture": any(n.dist.name == "Mixture" for n in random),
         "trained params": bool(graph.of_role(Role.PARAM)),
         "factor": any(isinstance(n, FactorNode) for n in graph.nodes),
-        "linear algebra": bool(ops),
+        "covariance function": bool(ops & KERNELS),
     }
 
 

@@ -203,8 +203,8 @@ def lotka_volterra(v, d):
 
 
 def low_dim_gauss_mix(v, d):
-    prior = np.log(2) + N(v["mu"], 0, 2).sum() + half_normal(v["sigma"], 2).sum() + stats.beta.logpdf(v["w"][0], 5, 5)
-    terms = np.log(v["w"]) + N(d["y"][:, None], v["mu"], v["sigma"])
+    prior = np.log(2) + N(v["mu"], 0, 2).sum() + half_normal(v["sigma"], 2).sum() + stats.beta.logpdf(v["theta"], 5, 5)
+    terms = np.log([v["theta"], 1 - v["theta"]]) + N(d["y"][:, None], v["mu"], v["sigma"])
     return prior, special.logsumexp(terms, axis=1).sum()
 
 
