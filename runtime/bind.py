@@ -16,6 +16,7 @@ from emfppl.runtime.data_arrays import Given
 from emfppl.runtime.data_checks import bound, check_values
 from emfppl.runtime.data_dims import by_name
 from emfppl.runtime.data_given import Gathered, check_names, data_variables, gather
+from emfppl.runtime.data_missing import latent_entries
 from emfppl.runtime.data_numbers import to_numbers
 from emfppl.runtime.data_observed import check_observed, filled
 from emfppl.runtime.data_report import Report
@@ -28,8 +29,9 @@ class Binding:
     """A program with its data.
 
     `values`: every data variable given or defaulted, in declared dim order; index data int32 positions, all others float64; missing
-    entries hold some value inside the support. `missing`: masks of the variables that have missing entries. `absent`: observed
-    variables without data. `coords`: labels of the dims that have them.
+    entries hold some value inside the support. `missing`: masks of the variables that have missing entries; `latent`: of those
+    among them that something informative depends on. `absent`: observed variables without data. `coords`: labels of the dims that
+    have them.
     """
 
     graph: Graph
@@ -38,6 +40,7 @@ class Binding:
     values: dict[str, np.ndarray] = field(default_factory=dict)
     missing: dict[str, np.ndarray] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
+    latent: dict[str, np.ndarray] = field(default_factory=dict)
 
     def labels(self, dim: str) -> tuple[Any, ...]:
         """The labels of a dim; positions where it has none."""
@@ -152,9 +155,11 @@ def _checked(
             values[name], masks[name] = numbers
     missing = {n: m for n, m in masks.items() if m.any()}
     _against_distributions(report, values, missing, used, sizes)
+    latent: dict[str, np.ndarray] = {}
     if not report.found:
+        latent = latent_entries(report, values, missing, used, sizes)
         values = _finished(report.graph, values, missing, sizes)
-    return Binding(report.graph, sizes, used, values, missing, absent)
+    return Binding(report.graph, sizes, used, values, missing, absent, latent)
 
 
 def _against_distributions(

@@ -100,7 +100,7 @@ def _of_block(backbone: tuple[str, tuple[tuple[str, object], ...]] | None, dim: 
 
 
 def _of_rule(program: Program) -> Recipe:
-    dim, is_flat = dimension(program), flat(program.graph)
+    dim, is_flat = dimension(program), flat(program.graph, frozenset(program.binding.latent))
     if dim <= FULL_RANK_UP_TO:
         return Recipe("full_rank", shut=is_flat)
     return Recipe("low_rank", rank=RANK, shut=True) if is_flat else Recipe("mean_field")
@@ -122,15 +122,15 @@ def dimension(program: Program) -> int:
     return sum(int(np.prod(shape, dtype=int)) for shape in program.noise_shapes.values())
 
 
-def flat(graph: Graph) -> bool:
-    """Whether no latent in the guide has a latent or a `param` among its parents."""
-    unknown = {v.name for v in graph.of_role(Role.LATENT, Role.PARAM)}
+def flat(graph: Graph, imputed: frozenset[str] = frozenset()) -> bool:
+    """Whether no latent in the guide has a latent or a `param` among its parents; missing entries of `imputed` data are latents."""
+    unknown = {v.name for v in graph.of_role(Role.LATENT, Role.PARAM)} | imputed
     for node in graph.nodes:
         if isinstance(node, FactorNode) or not _refers(node, unknown):
             continue
         if isinstance(node, ComputedNode):
             unknown.add(node.target.name)
-        elif _is_latent(graph, node):
+        elif _is_latent(graph, node) or node.target.name in imputed:
             return False
     return True
 

@@ -18,6 +18,7 @@ import numpyro.distributions as dist
 from emfppl.compiler.graph import event_rank
 from emfppl.runtime.choose_guide import build_guide, recipe_of
 from emfppl.runtime.guide import latent_nodes, log_normal
+from emfppl.runtime.missing import noise_of_gaps
 from emfppl.runtime.program import Program
 
 NOISE = "_guide_noise"
@@ -52,11 +53,15 @@ def _params(path: str, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sites(program: Program, values: Mapping[str, Any], log_density: Any) -> None:
     """A site for each latent node, laid out as in the model; the density is spread over the draws of the first."""
+    noise, log_det = noise_of_gaps(program, values)
+    log_density = log_density - log_det
+    gaps = {gap.name: gap for gap in program.gaps.values()}
     for key, node in latent_nodes(program):
-        value = program.part_of(node, values[node.target.name]).array
-        rank = event_rank(node.dist, node.support)
+        name = gaps[key].site if key in gaps else key
+        value = noise[key] if key in gaps else program.part_of(node, values[node.target.name]).array
+        rank = 0 if key in gaps else event_rank(node.dist, node.support)
         batch = jnp.shape(value)[: jnp.ndim(value) - rank]
         count = math.prod(batch)
         share = jnp.broadcast_to(log_density / max(count, 1), batch)
-        numpyro.sample(key, dist.Delta(value, share, event_dim=rank))
+        numpyro.sample(name, dist.Delta(value, share, event_dim=rank))
         log_density = jnp.zeros(()) if count else log_density

@@ -36,9 +36,8 @@ def log_normal(eps: jax.Array) -> jax.Array:
 
 
 def latent_nodes(program: Program) -> list[tuple[str, RandomNode]]:
-    """The nodes that have noise, with their keys."""
-    keyed = program.selection.keyed
-    return [(key, node) for key, node in keyed if key in program.noise_shapes and isinstance(node, RandomNode)]
+    """The nodes that have noise, with the keys of their noise."""
+    return [(program.noise_key(key), node) for key, node in program.latent_items]
 
 
 class Guide:

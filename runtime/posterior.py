@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,9 @@ PREDICTIVE, BARREN, DISCRETE = 1, 2, 3  # streams of random numbers apart from t
 class Posterior:
     """What `fit` gives.
 
-    `draws`: arrays by name, leading axis draws, of every latent and computed variable. `elbo`, `elbo_se`, `log_evidence`,
-    `khat`, `ess` (the share of importance draws that count) and `converged` say how good they are; `print` sums up.
+    `draws`: arrays by name, leading axis draws, of every latent and computed variable, and of data with missing entries that were
+    inferred. `elbo`, `elbo_se`, `log_evidence`, `khat`, `ess` (the share of importance draws that count) and `converged` say how
+    good they are; `print` sums up.
     """
 
     def __init__(self, program: Program, result: FitResult, num_draws: int = 1000, seed: int = 0):
@@ -114,7 +115,10 @@ class Posterior:
 
     @cached_property
     def draws(self) -> Draws:
-        """`num_draws` draws of every latent and computed variable; each row is one joint draw."""
+        """`num_draws` draws of every latent and computed variable; each row is one joint draw.
+
+        Data with missing entries that were inferred are among them: imputed where they are missing, as given elsewhere.
+        """
         return self.sample(self.num_draws, self.seed)
 
     def sample(self, num_draws: int = 1000, seed: int = 0) -> Draws:
@@ -145,10 +149,12 @@ class Posterior:
         return self.program.draw_discrete(key, given, self.result.guide.given(params, data))
 
     def _barren(self, values: Draws, num_draws: int, seed: int) -> Draws:
-        """Latents without an observation below, and what is computed from them, drawn forward."""
-        graph = self.program.graph
+        """Latents without an observation below, what is computed from them, and missing entries that nothing depends on, drawn
+        forward from the rest and the data."""
+        graph, binding = self.program.graph, self.program.binding
         wanted = {v.name for v in graph.of_role(Role.LATENT, Role.COMPUTED) if not v.local} - set(values)
         wanted &= set(self.program.selection.simulated)
+        wanted |= set(binding.latent) & set(self.program.left_out)
         if not wanted:
             return {}
         drawn = self._simulated(values, num_draws, seed, BARREN)
@@ -164,15 +170,17 @@ class Posterior:
         return {name: value for name, value in drawn.items() if name in observed}
 
     def _simulated(self, values: Draws, count: int, seed: int, stream: int) -> Draws:
-        given = {n: v for n, v in values.items() if self.program.graph.variable(n).role is Role.LATENT}
+        latent = {v.name for v in self.program.graph.of_role(Role.LATENT)} | set(self.program.binding.latent)
+        given = {n: v for n, v in values.items() if n in latent}
         with precision(self.result.precision):
             keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), stream), count)
-            run = self.mapped("simulate", self._simulate)
+            name, replicate = ("replicate", True) if stream == PREDICTIVE else ("simulate", False)
+            run = self.mapped(name, partial(self._simulate, replicate=replicate))
             return self._numpy(run(self.result.params, (keys, given), self.program.data))
 
-    def _simulate(self, params: Any, one: Any, data: Any) -> dict[str, jax.Array]:
+    def _simulate(self, params: Any, one: Any, data: Any, replicate: bool) -> dict[str, jax.Array]:
         key, given = one
-        return self.program.simulate(key, given, self.result.guide.given(params, data))
+        return self.program.simulate(key, given, self.result.guide.given(params, data), replicate)
 
     def mapped(self, name: str, function: Any) -> Any:
         """`function(params, one, data)` over a leading axis of `one`, some at a time, compiled once."""
@@ -238,11 +246,15 @@ class Posterior:
         with precision(self.result.precision):
             openings = guide.gates.openings(jax.tree.map(jnp.asarray, self.result.params["gates"])) or {}
         out = {name: np.full(program.shapes[name], np.nan) for name in self.latents}
+        gaps = {gap.name: gap for gap in program.gaps.values()}
         for key, node in latent_nodes(program):
             if key not in program.plain:
                 opening = np.asarray(openings.get(key, 1.0), np.float64)
                 name = node.target.name
-                _lay_out(out[name], program.part_of(node, np.arange(out[name].size).reshape(out[name].shape)), opening)
+                places = program.part_of(node, np.arange(out[name].size).reshape(out[name].shape))
+                if key in gaps:
+                    places = gaps[key].places(places)
+                _lay_out(out[name], places, opening)
         return out
 
     def probabilities(self, name: str) -> np.ndarray:

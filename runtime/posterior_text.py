@@ -8,7 +8,7 @@ import numpy as np
 
 from emfppl.compiler.graph import Role
 from emfppl.runtime.choose_guide import dimension
-from emfppl.runtime.summary import COLUMNS, labels, number, summarise, table
+from emfppl.runtime.summary import COLUMNS, labels, number, shown, summarise, table
 
 if TYPE_CHECKING:
     from emfppl.runtime.posterior import Posterior
@@ -19,7 +19,7 @@ ENDS = (3, 1)  # first and last ones shown of a longer variable
 
 def text_of(fit: Posterior) -> str:
     """The text of ``print(fit)``."""
-    blocks = [_head(fit), _figures(fit), _table(fit), *_params(fit), *fit.warnings, _wrapped(fit.verdict)]
+    blocks = [_head(fit), _figures(fit), *_gaps(fit), _table(fit), *_params(fit), *fit.warnings, _wrapped(fit.verdict)]
     return "\n".join(b for b in blocks if b)
 
 
@@ -37,6 +37,18 @@ def _figures(fit: Posterior) -> str:
     return f"{figures}, k-hat {fit.khat:.2f}, ESS {fit.ess:.0%}"
 
 
+def _gaps(fit: Posterior) -> list[str]:
+    """A line for each of the data with missing entries: how many, and what becomes of them."""
+    binding, out = fit.program.binding, []
+    for name, mask in binding.missing.items():
+        inferred = int(binding.latent[name].sum()) if name in binding.latent else 0
+        drawn = int(mask.sum()) - inferred
+        parts = [f"{n} {what}" for n, what in ((inferred, "inferred"), (drawn, "drawn forward")) if n]
+        told = parts[0].split(" ", 1)[1] if len(parts) == 1 else " and ".join(parts)
+        out.append(f"{name}: {int(mask.sum())} of {mask.size} missing, {told}")
+    return out
+
+
 def _table(fit: Posterior) -> str:
     gates = {} if fit.result.guide.gates.shut else fit.gates()
     rows = [row for name in fit.draws for row in _rows(fit, name, gates.get(name))]
@@ -49,7 +61,7 @@ def _rows(fit: Posterior, name: str, gate: np.ndarray | None) -> list[list[str]]
     """A row a scalar, the middle of long variables left out."""
     binding = fit.program.binding
     summary = summarise(binding, {name: fit.draws[name]})
-    openings = np.full(len(summary), np.nan) if gate is None else np.ravel(gate)
+    openings = np.full(len(summary), np.nan) if gate is None else np.ravel(gate)[shown(binding, name)]
     rows = [
         [label, *(number(summary[label][c]) for c in COLUMNS), "" if np.isnan(opening) else f"{opening:.2f}"]
         for label, opening in zip(labels(binding, name), openings, strict=True)

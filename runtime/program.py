@@ -31,6 +31,7 @@ from emfppl.runtime.discrete.elimination import Elimination
 from emfppl.runtime.discrete.factors import Arrays
 from emfppl.runtime.evaluate import Scope, as_type, evaluate
 from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, place_of, ranges_of, run
+from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, with_data
 from emfppl.runtime.named import Named, filled
 from emfppl.runtime.precision import precision
 from emfppl.runtime.selection import Selection
@@ -50,27 +51,41 @@ class Program:
         self.shapes = {v.name: tuple(binding.sizes[d.rstrip("'")] for d in v.dims) for v in self.graph.variables}
         self.marginals = self.selection.marginals(frozenset(binding.missing))
         self._summed = frozenset(self.selection.keyed[n][0] for m in self.marginals for n in m.nodes)
-        self.keyed: tuple[Item, ...] = tuple((k, _free(n) if k in self._summed else n) for k, n in self.selection.keyed)
+        self.keyed: tuple[Item, ...] = tuple((k, self._free(n) if k in self._summed else n) for k, n in self.selection.keyed)
         self._densities: dict[frozenset[str], list[Item]] = {}
         self.data: dict[str, np.ndarray] = self._data()
-        self.noise_shapes = {key: self._noise_shape(node) for key, node in self._latent_items}
-        self.noise_variables = {key: node.target.name for key, node in self._latent_items}
-        self.plain = frozenset(key for key, node in self._latent_items if not self._exact(node))
+        self.gaps: dict[str, Gap] = gaps_of(self)
+        self.noise_shapes = {self.noise_key(key): self._noise_shape(key, node) for key, node in self.latent_items}
+        self.noise_variables = {self.noise_key(key): node.target.name for key, node in self.latent_items}
+        self.plain = frozenset(self.noise_key(key) for key, node in self.latent_items if not self._exact(node))
         with jax.ensure_compile_time_eval():
             self.eliminations = tuple(Elimination(self, m) for m in self.marginals)
 
     # ------------------------------------------------------------ which nodes run when
 
-    @property
-    def _latent_items(self) -> list[tuple[str, g.RandomNode]]:
-        return [(k, n) for k, n in self.keyed if isinstance(n, g.RandomNode) and n.target.name in self.selection.guided]
+    @cached_property
+    def latent_items(self) -> list[tuple[str, g.RandomNode]]:
+        """The nodes with noise: latents of the guide, and data with missing entries that are latent."""
+        guided = self.selection.guided
+        nodes = [(k, n) for k, n in self.keyed if isinstance(n, g.RandomNode)]
+        return [(k, n) for k, n in nodes if n.target.name in guided or (k in self.gaps and self.gaps[k].count)]
+
+    def noise_key(self, key: str) -> str:
+        """The key of a node's noise: its own, or that of its missing entries."""
+        return self.gaps[key].name if key in self.gaps else key
 
     @cached_property
     def _forward_items(self) -> list[Item]:
         """Latents and what is computed from them."""
-        names = self.selection.guided | self.selection.followed
+        names = self.selection.guided | self.selection.followed | set(self.binding.latent)
         items = [(k, n) for k, n in self.keyed if not isinstance(n, g.FactorNode) and n.target.name in names]
-        return self._with_known(items, Role.OBSERVED)
+        return self._with_known(items, Role.OBSERVED, but=frozenset(self.binding.latent))
+
+    @cached_property
+    def left_out(self) -> dict[str, np.ndarray]:
+        """Masks of the missing entries that are no latents: they count nothing in the density."""
+        masks = {n: m & ~self.binding.latent.get(n, np.zeros_like(m)) for n, m in self.binding.missing.items()}
+        return {name: mask for name, mask in masks.items() if mask.any()}
 
     def _density_items(self, values: Values) -> list[Item]:
         """The nodes of the density at these values, with the values of all random variables known."""
@@ -98,16 +113,25 @@ class Program:
         left_out = self.selection.fixed | self.selection.discrete
         return [(k, n) for k, n in self.keyed if isinstance(n, g.FactorNode) or n.target.name not in left_out]
 
-    def _with_known(self, items: Sequence[Item], *roles: Role) -> list[Item]:
+    def _with_known(self, items: Sequence[Item], *roles: Role, but: frozenset[str] = frozenset()) -> list[Item]:
         """The nodes with no loop carried through variables of these roles, whose values are known."""
-        known = frozenset(v.name for v in self.graph.of_role(*roles))
+        known = frozenset(v.name for v in self.graph.of_role(*roles)) - but
         keys = {_identity(node): key for key, node in items}
         return [(keys[_identity(node)], node) for node in fission(tuple(n for _, n in items), known)]
 
+    def _free(self, node: g.Node) -> g.Node:
+        """A continuous latent below discrete ones that are summed out: its law is part of the sum, so that by itself it may be
+        anything in its support."""
+        if not isinstance(node, g.RandomNode) or isinstance(node.support, g.Integers):
+            return node
+        latent = not node.observed or node.target.name in self.binding.latent
+        return replace(node, dist=replace(node.dist, name="Flat", args=()), narrowed=False) if latent else node
+
     # ------------------------------------------------------------ shapes and data
 
-    def _noise_shape(self, node: g.RandomNode) -> tuple[int, ...]:
+    def _noise_shape(self, key: str, node: g.RandomNode) -> tuple[int, ...]:
         batch = [max(b - a, 0) for a, b in ranges_of(node, self.layout.sizes).values()]
+        batch = [self.gaps[key].count] if key in self.gaps else batch
         support = node.support.name if isinstance(node.support, g.Structured) else "interval"
         return (*batch, *noise_event_shape(node.dist.name, support, self._event_shape(node)))
 
@@ -196,29 +220,33 @@ class Program:
 
         A gate of zeros in NumPy is shut for good: the prior's map is not even traced.
         """
-        inputs = self._noise_inputs(noise, gates)
-        state = run(self._forward_items, self.layout, self.state(self.fixed(data)), inputs, _make)
-        return {n: v for n, v in state.variables.items() if n in self.selection.reported}, _total(state.terms)
+        inputs = self._noise_inputs(noise, gates, self._given(data))
+        state = run(self._forward_items, self.layout, self.state(self.fixed(data)), inputs, make)
+        names = self.selection.reported | set(self.binding.latent)
+        return {n: v for n, v in state.variables.items() if n in names}, _total(state.terms)
 
     def inverse(self, values: Values, gates: Values | None = None, data: Any = None) -> tuple[dict[str, Any], Any]:
         """The noise that `forward` takes to the values of the latents, and log |det dnoise/dvalues|."""
-        taken = self._taking(values)
+        known = {**self.fixed(data), **self._latents(values, data)}
+        taken = self._taking(known)
         noise: dict[str, Any] = {}
 
         def unmake(site: Site) -> tuple[Any, Any]:
-            value = taken(site)
-            noise[site.key], log_det = site.map.inverse(value, site.input("gate"))
-            return None, log_det
+            u, log_det = site.map.inverse(taken(site), site.input("gate"))
+            gap = self.gaps.get(site.key)
+            noise[self.noise_key(site.key)] = u if gap is None else gap.gathered(u)
+            return None, log_det if gap is None else jnp.where(gap.latent, log_det, 0.0)
 
-        state = self.state({**self.fixed(data), **self._latents(values)})
-        state = run(self._known_latent_items, self.layout, state, self._noise_inputs({}, gates), unmake)
+        inputs = self._noise_inputs({}, gates, self._given(data))
+        state = run(self._known_latent_items, self.layout, self.state(known), inputs, unmake)
         return {key: noise[key] for key in self.noise_shapes}, _total(state.terms)
 
     def at_values(self, values: Values, look: Callable[[Site, Any], Any]) -> Mapping[str, Any]:
         """What `look` says of every latent node and its value, over the node's domain, by key."""
-        taken = self._taking(values)
-        state = self.state({**self.fixed(), **self._latents(values)})
-        return run(self._known_latent_items, self.layout, state, {}, lambda s: (None, look(s, taken(s)))).terms
+        known = {**self.fixed(), **self._latents(values)}
+        taken = self._taking(known)
+        terms = run(self._known_latent_items, self.layout, self.state(known), {}, lambda s: (None, look(s, taken(s)))).terms
+        return {self.noise_key(key): terms[key] for key, _ in self.latent_items}
 
     def log_density(self, values: Values, data: Any = None) -> Any:
         """log p(values, data): all latents of the guide, all observed data, all factors. Missing entries count nothing.
@@ -273,7 +301,8 @@ class Program:
         return out
 
     def _terms(self, items: list[Item], values: Values, data: Any) -> State:
-        taken = self._taking({**self._given(data), **values})
+        latents = self._latents(values, data)
+        taken = self._taking({**self._given(data), **values, **latents})
 
         def weigh(site: Site) -> tuple[Any, Any]:
             value = taken(site)
@@ -281,8 +310,7 @@ class Program:
             seen = self.seen(site)
             return None, term if seen is None else jnp.where(seen, term, 0.0)
 
-        state = self.state({**self.fixed(data), **self._latents(values)})
-        return run(items, self.layout, state, {}, weigh)
+        return run(items, self.layout, self.state({**self.fixed(data), **latents}), {}, weigh)
 
     def _lay_out(self, out: dict[str, Any], key: str, node: g.RandomNode, term: Any) -> None:
         """Put the terms of a node into an array over the batch dims of its variable."""
@@ -291,7 +319,7 @@ class Program:
         target = g.Target(name, node.target.indices[: len(node.target.indices) - rank])
         scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
         labels = tuple(i.loop for i in target.indices if i.loop is not None)  # type: ignore[union-attr]
-        mask = self._mask(name)
+        mask = self.binding.missing.get(name)
         term = filled(Named(term, tuple(scope.loops)), labels, [np.subtract(*scope.loops[n][::-1]) for n in labels])
         full = out.get(name, jnp.full(shape, jnp.nan)).at[place_of(target, scope, shape)].set(term)
         if mask is not None:
@@ -305,10 +333,11 @@ class Program:
         observed = {v.name for v in self.graph.of_role(Role.OBSERVED)}
         return {k: v for k, v in self._given(data).items() if k not in observed or k in self.binding.values}
 
-    def _latents(self, values: Values) -> dict[str, Any]:
-        """The values of the guide's latents, and of others that are given."""
+    def _latents(self, values: Values, data: Any = None) -> dict[str, Any]:
+        """The values of the guide's latents, of others that are given, and of data with latent entries."""
         names = self.selection.guided | (self.graph.barren & set(values))
-        return {name: as_type(values[name], self.layout.kinds[name]) for name in names}
+        latents = {name: as_type(values[name], self.layout.kinds[name]) for name in names}
+        return latents | with_data(self, values, self._given(data))
 
     def _taking(self, values: Values) -> Any:
         """A function that takes a node's value out of whole variables."""
@@ -321,40 +350,44 @@ class Program:
 
         return take
 
-    def _mask(self, name: str) -> np.ndarray | None:
-        return self.binding.missing.get(name)
-
     def value_at(self, site: Site, values: Values) -> Any:
         """A node's value out of whole variables: axes of its domain first."""
         return self._taking(values)(site)
 
     def seen(self, site: Site) -> Any:
-        """Which draws of an observed node have no missing entry: over its domain; None for all."""
-        mask = self._mask(site.node.target.name) if site.node.observed else None
+        """Which draws of an observed node have no missing entry but latent ones: over its domain; None for all."""
+        mask = self.left_out.get(site.node.target.name) if site.node.observed else None
         if mask is None:
             return None
         scope = Scope(self.layout.sizes, dict(zip(site.batch, _ranges(site.node, self.layout.sizes), strict=True)), {})
         part = in_domain_order(~mask, site.node.target, scope, mask.shape, site.batch)
         return jnp.all(part, axis=tuple(range(len(site.batch), jnp.ndim(part))))
 
-    def _noise_inputs(self, noise: Values, gates: Values | None) -> Inputs:
-        out: dict[str, dict[str, Named]] = {}
-        for key, node in self._latent_items:
-            event = tuple(f"#{n}" for n in range(len(self.noise_shapes[key]) - len(node.domain)))
-            labels = (*(a.label for a in node.domain), *event)
-            given = {"noise": noise.get(key), "gate": None if gates is None else gates.get(key)}
+    def _noise_inputs(self, noise: Values, gates: Values | None, data: Values) -> Inputs:
+        out = observed_inputs(self, data)
+        for key, node in self.latent_items:
+            name = self.noise_key(key)
+            given = {"noise": noise.get(name), "gate": None if gates is None else gates.get(name)}
             shut = isinstance(given["gate"], np.ndarray) and not given["gate"].any()
             kept = {n: v for n, v in given.items() if v is not None and not (shut and n == "gate")}
-            shape = self.noise_shapes[key]
-            out[key] = {n: Named(jnp.broadcast_to(jnp.asarray(v, float), shape), labels) for n, v in kept.items()}
+            shape, mine = self.noise_shapes[name], out.setdefault(key, {})
+            mine |= {n: self._over_domain(key, node, jnp.broadcast_to(jnp.asarray(v, float), shape)) for n, v in kept.items()}
             if shut:
-                out[key]["shut"] = Named(True)
+                mine["shut"] = Named(True)
         return out
+
+    def _over_domain(self, key: str, node: g.RandomNode, noise: jax.Array) -> Named:
+        """Noise or gates of a node, axes of its domain first."""
+        if key in self.gaps:
+            return self.gaps[key].scattered(noise)
+        event = tuple(f"#{n}" for n in range(noise.ndim - len(node.domain)))
+        return Named(noise, (*(a.label for a in node.domain), *event))
 
     # ------------------------------------------------------------ simulation
 
-    def simulate(self, key: Any, values: Values | None = None, data: Any = None) -> dict[str, Any]:
-        """A draw of every latent, computed and observed variable; variables in `values` are kept as they are given.
+    def simulate(self, key: Any, values: Values | None = None, data: Any = None, replicate: bool = True) -> dict[str, Any]:
+        """A draw of every latent, computed and observed variable; latents in `values`, and latent entries of data, are kept as they
+        are given. `replicate` says whether observed data are drawn anew.
 
         Observed data that a line reads before the line that draws them are taken as they are: what comes is the next value given
         the data up to it. So are entries that no line draws. Raises `EmfError` E1190 where these data are absent, E1191 for a
@@ -362,7 +395,7 @@ class Program:
         """
         from emfppl.runtime.simulation import simulate
 
-        return simulate(self, key, {} if values is None else values, self._given(data))
+        return simulate(self, key, {} if values is None else values, self._given(data), replicate)
 
     def part_of(self, node: g.RandomNode, value: Any) -> Named:
         """A node's part of its whole variable: axes of the domain first."""
@@ -374,10 +407,11 @@ class Program:
 
 def in_domain_order(value: Any, target: g.Target, scope: Scope, shape: Any, batch: tuple[str, ...]) -> Any:
     """The part of a whole variable that a target names: axes of the domain first, event axes last."""
-    part = jnp.asarray(value)[place_of(target, scope, shape)]
+    xp = np if isinstance(value, np.ndarray) else jnp
+    part = xp.asarray(value)[place_of(target, scope, shape)]
     labels = [getattr(i, "loop", None) or f"#{n}" for n, i in enumerate(target.indices) if getattr(i, "loop", "") is not None]
     events = [label for label in labels if label.startswith("#")]
-    return jnp.transpose(part, [labels.index(label) for label in (*batch, *events)])
+    return xp.transpose(part, [labels.index(label) for label in (*batch, *events)])
 
 
 def _ranges(node: g.Node, sizes: Mapping[str, int]) -> list[tuple[int, int]]:
@@ -387,18 +421,6 @@ def _ranges(node: g.Node, sizes: Mapping[str, int]) -> list[tuple[int, int]]:
 def _identity(node: g.Node) -> Any:
     """What stays the same of a node when its axes change from carried to independent."""
     return replace(node, domain=tuple(replace(a, block=None, affine=False) for a in node.domain)), node.span
-
-
-def _free(node: g.Node) -> g.Node:
-    """A continuous latent below discrete ones that are summed out: its law is part of the sum, so that by itself it may be
-    anything in its support."""
-    if isinstance(node, g.RandomNode) and not node.observed and not isinstance(node.support, g.Integers):
-        return replace(node, dist=replace(node.dist, name="Flat", args=()), narrowed=False)
-    return node
-
-
-def _make(site: Site) -> tuple[Any, Any]:
-    return site.map.forward(site.input("noise"), site.input("gate"))
 
 
 def _no_visit(site: Site) -> tuple[Any, Any]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from emfppl.compiler import graph as g
 from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.evaluate import Scope
 from emfppl.runtime.execute import Inputs, Item, Site, ranges_of, run, target_shape
+from emfppl.runtime.missing import with_data
 from emfppl.runtime.named import Named
 from emfppl.runtime.selection import read_early
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 
-def simulate(program: Program, key: Any, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+def simulate(
+    program: Program, key: Any, values: Mapping[str, Any], data: Mapping[str, Any], replicate: bool = True
+) -> dict[str, Any]:
     """See `Program.simulate`."""
     given = {v.name: values[v.name] for v in program.graph.of_role(Role.LATENT) if v.name in values}
     fixed = program.selection.fixed
@@ -30,26 +34,56 @@ def simulate(program: Program, key: Any, values: Mapping[str, Any], data: Mappin
     known = _taken_from_data(program, items)
     observed = {v.name for v in program.graph.of_role(Role.OBSERVED)} - known
     state = program.state({k: v for k, v in data.items() if k not in observed})
-    variables = run(items, program.layout, state, _inputs(program, key, items, given), _draw).variables
+    inputs = _inputs(program, key, items, given, _partly_given(program, values, data, replicate))
+    variables = run(items, program.layout, state, inputs, _draw).variables
     return {n: v for n, v in variables.items() if n in program.selection.simulated}
 
 
 def _draw(site: Site) -> tuple[Any, Any]:
     """A node's value where it is given, else a draw of it."""
-    value = site.input("value") if "value" in site.inputs else site.map.sample(site.inputs["rng"].array)
-    return value, jnp.zeros(site.batch_shape)
+    given, terms = site.input("value"), jnp.zeros(site.batch_shape)
+    if "rng" not in site.inputs:
+        return given, terms
+    drawn = site.map.sample(site.inputs["rng"].array)
+    return (drawn if given is None else jnp.where(site.input("kept"), given, drawn)), terms
 
 
-def _inputs(program: Program, key: Any, items: list[Item], given: Mapping[str, Any]) -> Inputs:
+def _partly_given(
+    program: Program, values: Mapping[str, Any], data: Mapping[str, Any], replicate: bool
+) -> dict[str, tuple[Any, np.ndarray]]:
+    """Observed variables of which some entries are given, and which: latent ones in `values`, and all data if none are to be drawn
+    anew."""
+    binding = program.binding
+    out = {}
+    for variable in program.graph.of_role(Role.OBSERVED):
+        name, shape = variable.name, program.shapes[variable.name]
+        if name in binding.absent:
+            continue
+        kept = np.zeros(shape, bool) if replicate else ~binding.missing.get(name, np.zeros(shape, bool))
+        if name in binding.latent and name in values:
+            kept = kept | binding.latent[name]
+        if kept.any():
+            whole = with_data(program, values, data)
+            out[name] = (whole.get(name, data[name]), kept)
+    return out
+
+
+def _inputs(
+    program: Program, key: Any, items: list[Item], given: Mapping[str, Any], partly: Mapping[str, tuple[Any, np.ndarray]]
+) -> Inputs:
     """For every random node its values where they are given, else keys, one for each round that it is carried through."""
     out: dict[str, dict[str, Named]] = {}
     for n, (name, node) in enumerate(items):
         if not isinstance(node, g.RandomNode):
             continue
+        out[name] = {}
         if node.target.name in given:
-            out[name] = {"value": program.part_of(node, given[node.target.name])}
-        else:
-            out[name] = {"rng": _keys(program, jax.random.fold_in(key, n), node)}
+            out[name]["value"] = program.part_of(node, given[node.target.name])
+            continue
+        if node.target.name in partly:
+            value, kept = partly[node.target.name]
+            out[name] = {"value": program.part_of(node, value), "kept": program.part_of(node, kept)}
+        out[name]["rng"] = _keys(program, jax.random.fold_in(key, n), node)
     return out
 
 

@@ -6,7 +6,7 @@
     model.emf            the program
     imported/0.emf …     the files that it imports, their names in the manifest
     params.safetensors   what was learned, a tensor a leaf
-    data.safetensors     predictors: the data that draws are computed from, where there are any
+    data.safetensors     predictors: the data that draws are computed from, where there are any, and masks of their missing entries
 
 Observed data are not in it, unless the latents themselves are computed from them. Draws are made again from the seed,
 bit by bit the same.
@@ -29,7 +29,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from emfppl.compiler.distributions import STANDARD, Distribution
-from emfppl.compiler.graph import Graph, RandomNode, Role
+from emfppl.compiler.graph import FactorNode, Graph, RandomNode, Role
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.grammar.source import SourceText
@@ -40,14 +40,14 @@ from emfppl.runtime.choose_guide import rebuild_guide
 from emfppl.runtime.fit import FitResult
 from emfppl.runtime.posterior import Posterior
 from emfppl.runtime.program import Program
-from emfppl.runtime.selection import Selection, names_read
+from emfppl.runtime.selection import names_read
 
 if TYPE_CHECKING:
     from emfppl.runtime.posterior import Draws
 
 FORMAT = 1
 MANIFEST, MODEL, PARAMS, DATA = "manifest.json", "model.emf", "params.safetensors", "data.safetensors"
-MISSING = " missing"  # the mask of the missing entries of a variable goes by its name and this
+MISSING, LATENT = " missing", " latent"  # ends of the names of masks
 IMPORTED = "imported/{}.emf"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of all entries, so that equal fits make equal files
 
@@ -99,15 +99,15 @@ def _manifest(fit: Posterior, source: SourceText) -> dict[str, Any]:
 
 def _data_to_keep(graph: Graph, binding: Binding) -> Draws:
     """Predictors, and the observed data that latents or what is computed from them are made of."""
-    selection = Selection(graph, binding.absent)
-    inside = selection.guided | selection.followed
-    made = [n for _, n in selection.keyed if getattr(getattr(n, "target", None), "name", None) in inside]
-    read = {name for node in made if not (isinstance(node, RandomNode) and node.observed) for name in names_read(node)}
+    made = [n for n in graph.nodes if not isinstance(n, FactorNode) and not (isinstance(n, RandomNode) and n.observed)]
+    read = {name for node in made for name in names_read(node)} | set(binding.latent)
     for n in (n for m in graph.marginals for n in m.nodes):  # discrete latents are drawn given what depends on them
         read |= {getattr(getattr(graph.nodes[n], "target", None), "name", ""), *names_read(graph.nodes[n])}
     kept = {v.name for v in graph.of_role(Role.DATA)} | {v.name for v in graph.of_role(Role.OBSERVED) if v.name in read}
-    values = {name: np.asarray(value, order="C") for name, value in binding.values.items() if name in kept}
-    return values | {f"{name}{MISSING}": mask for name, mask in binding.missing.items() if name in values}
+    masks = {f"{name}{MISSING}": mask for name, mask in binding.missing.items()}
+    masks |= {f"{name}{LATENT}": mask for name, mask in binding.latent.items()}
+    values = {name: value for name, value in binding.values.items() if name in kept}
+    return {name: np.asarray(value, order="C") for name, value in {**values, **masks}.items()}
 
 
 def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Draws:
@@ -189,10 +189,10 @@ def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributi
         source = source.with_part(parts[IMPORTED.format(n)].decode(), str(name))
     graph = compile_text(source, table)
     described = bind_description(graph, manifest["binding"])
-    arrays = load_tensors(parts[DATA]) if DATA in parts else {}
-    values = {name: value for name, value in arrays.items() if not name.endswith(MISSING)}
-    missing = {name.removesuffix(MISSING): mask for name, mask in arrays.items() if name.endswith(MISSING)}
-    binding = Binding(graph, described.sizes, described.coords, values, missing, described.absent - set(values))
+    kept = load_tensors(parts[DATA]) if DATA in parts else {}
+    missing, latent = ({n.removesuffix(end): x for n, x in kept.items() if n.endswith(end)} for end in (MISSING, LATENT))
+    values = {name: x for name, x in kept.items() if not name.endswith((MISSING, LATENT))}
+    binding = Binding(graph, described.sizes, described.coords, values, missing, described.absent - set(values), latent)
     program = Program(binding, table)
     guide = rebuild_guide(program, manifest["guide"])
     params = _filled(guide.init(0), load_tensors(parts[PARAMS]))

@@ -51,7 +51,7 @@ def summarise(binding: Binding, draws: Mapping[str, np.ndarray]) -> Summary:
     """The summary of draws (leading axis draws) of variables of a program."""
     rows: dict[str, Row] = {}
     for name, values in draws.items():
-        flat = np.asarray(values, np.float64).reshape(len(values), -1)
+        flat = np.asarray(values, np.float64).reshape(len(values), -1)[:, shown(binding, name)]
         with np.errstate(over="ignore", invalid="ignore"):  # draws may be as large as numbers get, or infinite
             spread = flat.std(axis=0, ddof=1) if len(flat) > 1 else np.full(flat.shape[1], np.nan)
             columns = [flat.mean(axis=0), spread, *np.quantile(flat, (0.05, 0.5, 0.95), axis=0)]
@@ -60,13 +60,19 @@ def summarise(binding: Binding, draws: Mapping[str, np.ndarray]) -> Summary:
     return Summary(rows)
 
 
+def shown(binding: Binding, name: str) -> Any:
+    """Which of a variable's scalars are summed up: of data with gaps the missing ones, else all."""
+    return np.ravel(binding.missing[name]) if name in binding.latent else slice(None)
+
+
 def labels(binding: Binding, name: str) -> list[str]:
-    """The labels of a variable's scalars, in the order of its raveled array."""
+    """The labels of a variable's scalars that are summed up, in the order of its raveled array."""
     dims = binding.graph.variable(name).dims
     if not dims:
         return [name]
     axes = [binding.labels(d) for d in dims]
-    places = np.ndindex(*(len(axis) for axis in axes))
+    lengths = [len(axis) for axis in axes]
+    places = (np.unravel_index(n, lengths) for n in np.arange(np.prod(lengths))[shown(binding, name)])
     return [f"{name}[{', '.join(str(axis[i]) for axis, i in zip(axes, place, strict=True))}]" for place in places]
 
 

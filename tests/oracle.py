@@ -79,15 +79,20 @@ def _frozen(a: dict) -> object:
 
 
 class Oracle:
-    """A checked program with data: `log_joint(values)` by brute force. values: every latent, as arrays in dims order."""
+    """A checked program with data: `log_joint(values)` by brute force.
+
+    values: every latent, as arrays in dims order; of data with missing entries too where these are latent.
+    """
 
     def __init__(self, checked: c.CheckedProgram, sizes: dict[str, int], data: dict[str, np.ndarray]):
         self.checked, self.sizes, self.data = checked, sizes, data
         self.variables = {v.name: v for v in checked.variables}
 
-    def log_joint(self, values: dict[str, np.ndarray]) -> float:
+    def log_joint(self, values: dict[str, np.ndarray], seen: bool = True) -> float:
+        """The log density of everything; without what was `seen`, that of latents and missing entries alone."""
+        self.seen = seen
         self.values = {k: np.asarray(v, float) for k, v in values.items()}
-        self.values |= {k: np.asarray(v) for k, v in self.data.items()}
+        self.values |= {k: self._completed(k, np.asarray(v)) for k, v in self.data.items()}
         for v in self.checked.variables:
             if v.role is Role.COMPUTED:
                 self.values[v.name] = np.full([self.sizes[d.rstrip("'")] for d in v.dims], np.nan)
@@ -95,6 +100,10 @@ class Oracle:
         for statement in self.checked.statements:
             self._run(statement, {})
         return float(self.total)
+
+    def _completed(self, name: str, data: np.ndarray) -> np.ndarray:
+        """Data with the missing entries that are given."""
+        return np.where(np.isnan(data), self.values[name], data) if name in self.values else data
 
     # ------------------------------------------------------------ statements
 
@@ -107,12 +116,14 @@ class Oracle:
             case c.CheckedAssign():
                 for place, point in self._places(s.target, loops, 0):
                     self.values[s.target.name][place] = self._eval(s.value, loops, point)
-            case c.CheckedFactor():
+            case c.CheckedFactor() if self.seen:
                 for point in self._points(s.value.type.axes):
                     self.total += self._eval(s.value, loops, point)
             case c.CheckedRandom():
                 rank = len(s.dist.event) or (s.support.event_rank if isinstance(s.support, Structured) else 0)
                 for place, point in self._places(s.target, loops, rank):
+                    if s.observed and not self.seen and not np.isnan(self.data[s.target.name][place]).any():
+                        continue
                     self.total += self._log_prob(s, self.values[s.target.name][place], loops, point)
 
     def _places(self, target, loops, event_rank):

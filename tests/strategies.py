@@ -1,5 +1,5 @@
 """Whole programs with data, drawn by Hypothesis: plates, gathers, chains (coupled, of two lags, panels), carried computed
-variables, events, truncations, mixtures, observations with and without missing entries."""
+variables, events, truncations, mixtures, observations with and without missing entries, data with gaps that others read."""
 
 from __future__ import annotations
 
@@ -232,8 +232,49 @@ def _observation(draw, scope: _Scope, data: dict, rng: np.random.Generator) -> N
 
 
 @st.composite
-def programs(draw, observed: bool | None = None, statements: int = 4) -> Generated:
-    """A program that the checker accepts, with data that bind. `observed` forces or forbids observations and factors."""
+def _gappy(draw, scope: _Scope, data: dict, rng: np.random.Generator) -> None:
+    """Data with missing entries that later statements read: covariates, series, panels, whole vectors."""
+    name = scope.fresh("g")
+    r, p = draw(real_expr(scope, ("b",), 1)), draw(positive_expr(scope, ("b",)))
+    kind = draw(st.integers(0, 6))
+    dims = {3: ("time",), 4: ("time",), 5: ("a", "time"), 6: ("b", "a")}.get(kind, ("b",))
+    typed = {1: "positive", 2: "real(-2, 3)", 4: "positive"}.get(kind, "real")
+    scope.lines.append(f"data {name}[{', '.join(dims)}]: {typed}?")
+    match kind:
+        case 0:
+            scope.lines.append(f"{name}[b] ~ StudentT(5, {r}, {p})")
+        case 1:
+            scope.lines.append(f"{name}[b] ~ Gamma(2, {p})")
+        case 2:
+            scope.lines.append(f"{name}[b] ~ truncated(Normal({r}, {p}), -2, 3)")
+        case 3:
+            step = f"Normal(0.7 * {name}[t-1] + w[t], 0.8)"
+            scope.lines += [f"{name}[0] ~ Normal(0, 1)", f"for t in time[1:] {{\n  {name}[t] ~ {step}\n}}"]
+        case 4:
+            step = f"LogNormal(0.4 * log({name}[t-1]) - 0.1 * {name}[t-2], 0.8)"
+            scope.lines += [f"{name}[time[:2]] ~ Exponential(1)", f"for t in time[2:] {{\n  {name}[t] ~ {step}\n}}"]
+        case 5:
+            step = f"Logistic(0.7 * {name}[i, t-1] + u[i], 0.8)"
+            inner = f"  {name}[i, 0] ~ Normal(u[i], 1)\n  for t in time[1:] {{\n    {name}[i, t] ~ {step}\n  }}"
+            scope.lines.append(f"for i in a {{\n{inner}\n}}")
+        case 6:
+            scope.lines.append(f"{name}[b, a] ~ MultivariateNormal({r}, covariance_matrix = spread)")
+    shape = [SIZES[d] for d in dims]
+    gone = rng.random(shape[:1] if kind == 6 else shape) < 0.5
+    gone.flat[0] = True
+    x = rng.normal(size=shape)
+    x = {"positive": np.exp(x), "real(-2, 3)": np.tanh(x)}.get(typed, x)
+    data[name] = np.where(gone[:, None] if kind == 6 else gone, np.nan, x)
+    (scope.positive if typed == "positive" else scope.real)[name] = dims
+    y = scope.fresh("y")
+    scope.lines += [f"data {y}[{', '.join(dims)}]: real", f"{y}[{', '.join(dims)}] ~ Normal(tanh({name}), 1)"]
+    data[y] = rng.normal(size=shape)
+
+
+@st.composite
+def programs(draw, observed: bool | None = None, statements: int = 4, gaps: bool = False) -> Generated:
+    """A program that the checker accepts, with data that bind. `observed` forces or forbids observations and factors; with `gaps`
+    there are data with missing entries that others read."""
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     scope = _Scope(real={"u": ("a",), "w": ("time",), "v": ("b",)})
     data: dict[str, np.ndarray] = {
@@ -247,6 +288,9 @@ def programs(draw, observed: bool | None = None, statements: int = 4) -> Generat
     ]  # fmt: skip
     for _ in range(draw(st.integers(1, statements))):
         draw(draw(st.sampled_from((_vector_statement, _vector_statement, _event_statement, _chain)))(scope))
+    if gaps:
+        draw(_gappy(scope, data, rng))
+        draw(draw(st.sampled_from((_vector_statement, _chain)))(scope))
     if observed or (observed is None and draw(st.booleans())):
         for _ in range(draw(st.integers(1, 2))):
             draw(_observation(scope, data, rng))

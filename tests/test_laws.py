@@ -166,3 +166,43 @@ def test_law_4_no_pass_changes_the_joint(g: Generated):
         for rewrite in PASSES:
             graph = rewrite(graph)
             assert float(jax.jit(program_of(graph, g).log_density)(values)) == pytest.approx(exact, rel=1e-8, abs=1e-7), rewrite
+
+
+@settings(few, max_examples=5)
+@given(programs(observed=True, statements=1, gaps=True))
+def test_laws_1_to_4_with_missing_entries(g: Generated):
+    """Noise of the size of what is missing; the map is the prior of that; the joint counts data and missing entries."""
+    with precision("float64"):
+        checked, graph = checked_of(g), whole_graph(g)
+        program = program_of(graph, g)
+        noise, latent = noise_of(program, 4), program.binding.latent
+        sizes = {gap.variable: 0 for gap in program.gaps.values()}
+        for key, u in noise.items():
+            sizes |= {n: sizes[n] + u.size for n in sizes if program.noise_variables[key] == n}
+        assert sizes == {name: np.isnan(g.data[name]).sum() for name in latent}
+        flat, unflatten = ravel_pytree(noise)
+
+        @jax.jit
+        def both_ways(u, opening):
+            gates = {k: jnp.full(s, opening) for k, s in program.noise_shapes.items()}
+            values, log_det = program.forward(unflatten(u), gates)
+            jacobian = jax.jacfwd(lambda u: _free_with_gaps(graph, program, program.forward(unflatten(u), gates)[0]))(u)
+            return values, log_det, jacobian, program.inverse(values, gates), program.log_density(values)
+
+        oracle = Oracle(checked, g.sizes, {k: np.asarray(v) for k, v in g.data.items()})
+        for opening in (1.0, 0.35):
+            values, log_det, jacobian, (back, log_det_back), density = both_ways(flat, opening)
+            for key, u in noise.items():
+                np.testing.assert_allclose(back[key], u, rtol=1e-6, atol=1e-7, err_msg=key)
+            assert float(log_det_back) == pytest.approx(-float(log_det), rel=1e-7, abs=1e-6)
+            assert float(log_det) == pytest.approx(np.linalg.slogdet(np.asarray(jacobian))[1], rel=1e-7, abs=1e-7)
+            latents = latents_of(graph, values) | {name: np.asarray(values[name]) for name in latent}
+            assert float(density) == pytest.approx(oracle.log_joint(latents), rel=1e-8, abs=1e-7)
+            if opening == 1:
+                exact = oracle.log_joint(latents, seen=False)
+                assert log_normal(noise) - float(log_det) == pytest.approx(exact, rel=1e-8, abs=1e-7)
+
+
+def _free_with_gaps(graph: Graph, program: Program, values: dict) -> jax.Array:
+    gaps = [jnp.ravel(values[name][mask]) for name, mask in program.binding.latent.items()]
+    return jnp.concatenate([free_coordinates(graph, values), *gaps])

@@ -1,14 +1,14 @@
-"""What is legal but can't be done by this version: discrete latents that matter, missing entries that feed
-other statements."""
+"""What is legal but can't be done by this version: discrete latents that matter, missing whole numbers that
+feed other statements."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from emfppl.compiler.ast_to_checked.context import Context
+from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
 from emfppl.compiler.ast_to_checked.order import Leaf, leaf_exprs
 from emfppl.compiler.checked_nodes import CheckedFactor, CheckedFor, CheckedRandom, CheckedStatement
-from emfppl.compiler.expressions import Ref, Whole, walk
+from emfppl.compiler.expressions import Kind, Ref, Whole, walk
 from emfppl.compiler.graph import Integers, Role
 
 
@@ -90,36 +90,34 @@ def _head(node: CheckedRandom) -> str:
 
 
 def _missing(c: Context, statements: Sequence[CheckedStatement]) -> None:
-    """Data with missing entries may be observed, but feed nothing."""
+    """Data with missing entries are observed; whole numbers among them feed nothing."""
     optional = {
         n: i
         for n, i in c.variables.items()
         if i.declared is not None and i.declared.optional and not i.broken
     }
+    whole = _drawn_whole(statements)
     for node in leaves(statements):
         for ref in refs(node):
-            if ref.name in optional:
-                info = optional[ref.name]
-                message = (
-                    f"`{ref.name}` may have missing entries, so nothing else can be computed from "
-                    "it in this version."
-                )
-                hint = (
-                    f"impute it first, or give it a latent of its own: {ref.name} ~ Normal(true_{ref.name}, s), "
-                    f"and use true_{ref.name} here"
-                )
-                c.error(
-                    "E0802",
-                    message,
-                    ref.span,
-                    hint,
-                    [(info.span, f"declared {info.declared.text if info.declared else ''} here")],
-                )
+            if ref.name in optional and (ref.name in whole or optional[ref.name].kind is not Kind.REAL):
+                _counted(c, ref, optional[ref.name])
     for info in optional.values():
         if info.role is Role.DATA:
             assert info.declared is not None
             message = f"`{info.name}` may have missing entries, but no statement says how they come about."
             plain = info.declared.text.rstrip("?")
-            c.error(
-                "E0406", message, info.declared.span, f"observe it ({info.name} ~ …), or declare it {plain}"
-            )
+            hint = f"observe it ({info.name} ~ …), or declare it {plain}"
+            c.error("E0406", message, info.declared.span, hint)
+
+
+def _drawn_whole(statements: Sequence[CheckedStatement]) -> set[str]:
+    """The variables that a distribution of whole numbers draws."""
+    drawn = (s for s in leaves(statements) if isinstance(s, CheckedRandom))
+    return {s.target.name for s in drawn if isinstance(s.support, Integers)}
+
+
+def _counted(c: Context, ref: Ref, info: VariableInfo) -> None:
+    message = f"`{ref.name}` holds whole numbers that may be missing, so nothing else can be computed from it in this version."
+    hint = f"impute it first, or give it a latent of its own in place of `{ref.name}` here"
+    notes = [(info.span, f"declared {info.declared.text if info.declared else ''} here")]
+    c.error("E0802", message, ref.span, hint, notes)

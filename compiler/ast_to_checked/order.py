@@ -326,7 +326,8 @@ def _gaps(trial: Trial, name: str, info: VariableInfo) -> None:
 
 
 def _use(trial: Trial, event: Event, ref: Ref, info: VariableInfo) -> None:
-    if info.role in (Role.DATA, Role.OBSERVED, Role.PARAM):
+    missing = info.role is Role.OBSERVED and info.declared is not None and info.declared.optional
+    if info.role in (Role.DATA, Role.OBSERVED, Role.PARAM) and not missing:
         if info.dims and any(isinstance(i, At) for i in ref.indices):
             shape = tuple(trial.size(Size.of(d)) for d in info.dims)
             _positions(trial, event, ref.indices, info, shape, ref.span)
@@ -338,6 +339,8 @@ def _use(trial: Trial, event: Event, ref: Ref, info: VariableInfo) -> None:
     if places is None or ref.name in trial.bad:
         return
     when = stamps[tuple(np.broadcast_arrays(*places))] if places else stamps
+    if missing:  # entries that no statement draws are data
+        when = np.where(when == NEVER, -1, when)
     now = event.stamps().reshape([r.count for r in event.loops] + [1] * (len(when.shape) - len(event.loops)))
     late = when >= now
     if when.size and late.any():
