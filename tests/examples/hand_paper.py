@@ -103,11 +103,11 @@ def mixture_prior(v, d):
 
 
 def continuity(v, d):
-    return walk(v["x"], 1, 1), 0.0
+    return walk(v["path"], 1, 1), 0.0
 
 
 def smoothness(v, d):
-    x = v["x"]
+    x = v["path"]
     return N(x[:2]).sum() + N(x[2:], 2 * x[1:-1] - x[:-2], 1).sum(), 0.0
 
 
