@@ -24,7 +24,7 @@ test: $(STAMP)
 
 # write the files of tests/golden anew; read them before committing
 golden: $(STAMP)
-	$(BIN)/python -m pytest tests/compiler/test_drawings.py tests/compiler/test_stage_texts.py tests/runtime/test_bad_data.py tests/test_golden.py --update-golden
+	$(BIN)/python -m pytest tests/compiler/test_drawings.py tests/compiler/test_from_stan.py tests/compiler/test_stage_texts.py tests/runtime/test_bad_data.py tests/test_golden.py --update-golden
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -33,6 +33,7 @@ BLOCKS = {
     "E11": "Fitting",
     "E12": "Files",
     "E13": "Arguments of calls",
+    "E14": "Translating a Stan program",
     "W01": "Warnings",
 }
 HEAD = """\

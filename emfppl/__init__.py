@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from emfppl.model import Model, check, fit, load
     from emfppl.runtime.posterior import Posterior
     from emfppl.runtime.store import open_posterior as open
+    from emfppl.translation import from_stan
 
 _HOME = {
     "load": "emfppl.model",
@@ -28,6 +29,7 @@ _HOME = {
     "Model": "emfppl.model",
     "Bound": "emfppl.bound",
     "Posterior": "emfppl.runtime.posterior",
+    "from_stan": "emfppl.translation",
     "EmfError": "emfppl.grammar.diagnostics",
     "Diagnostic": "emfppl.grammar.diagnostics",
     "Distribution": "emfppl.compiler.distributions",
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "check",
     "fit",
+    "from_stan",
     "load",
     "open",
 ]

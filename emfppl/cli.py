@@ -19,7 +19,7 @@ from emfppl.grammar.diagnostics import EmfError
 FINE, DIAGNOSED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 
-COMMANDS = ("check", "fit", "fmt", "graph", "info", "ir")
+COMMANDS = ("check", "fit", "fmt", "from-stan", "graph", "info", "ir")
 
 
 class Group(click.Group):
@@ -29,7 +29,8 @@ class Group(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        return getattr(import_module(f"emfppl.commands.{name}"), name) if name in COMMANDS else None
+        module = name.replace("-", "_")
+        return getattr(import_module(f"emfppl.commands.{module}"), module) if name in COMMANDS else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
         name = args[0]

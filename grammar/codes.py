@@ -2,7 +2,8 @@
 
 Blocks: E01 text and syntax, E02 names, E03 dims and shapes, E04 types, E05 distributions and supports,
 E06 loops and recurrences, E07 functions, params and guide blocks, E08 what the compiler can't do with a legal
-program, E09 sub-models and imports, E10 data, E11 fitting, E12 files, E13 arguments of calls, W01 lint.
+program, E09 sub-models and imports, E10 data, E11 fitting, E12 files, E13 arguments of calls, E14 translating a Stan
+program, W01 lint.
 """
 
 from __future__ import annotations
@@ -544,6 +545,24 @@ CODES: tuple[Code, ...] = (
         "E1302",
         "an argument that a call can't take",
         "An argument of a Python call or of a command has the wrong type or is out of range.",
+    ),
+    # -- E14 translating a Stan program
+    Code("E1401", "a text that is not Stan", "Stan's own compiler would not take the program either, or it includes other files."),
+    Code(
+        "E1402",
+        "a part of Stan without counterpart",
+        "Programs here draw and set each variable once; what is done step by step or until some condition has no place.",
+    ),
+    Code("E1403", "a name of Stan that is not known here", "A function or distribution that the translation does not know."),
+    Code(
+        "E1404",
+        "a discrete variable summed out by hand",
+        "Discrete variables are drawn in the open here, and the compiler sums them out.",
+    ),
+    Code(
+        "E1405",
+        "sizes that don't become dims",
+        "Arrays line up by the names of their dims here, which come from the declared sizes; what is used together needs the same.",
     ),
     # -- W01 lint
     Code("W0101", "an unused dim", "A dim is declared and not used."),

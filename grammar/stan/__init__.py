@@ -1,0 +1,1 @@
+"""Stan's syntax: its tree, and the way from text to tree."""

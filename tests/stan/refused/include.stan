@@ -1,0 +1,10 @@
+#include /functions/prior.stan
+data {
+  real y;
+}
+parameters {
+  real mu;
+}
+model {
+  y ~ normal(mu, 1);
+}

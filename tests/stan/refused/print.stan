@@ -1,0 +1,10 @@
+data {
+  real y;
+}
+parameters {
+  real mu;
+}
+model {
+  print("mu = ", mu);
+  y ~ normal(mu, 1);
+}
