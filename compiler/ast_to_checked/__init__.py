@@ -20,7 +20,7 @@ from emfppl.compiler.ast_to_checked.context import Context, Env, Scope, Variable
 from emfppl.compiler.checked_nodes import CheckedProgram, CheckedStatement
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.expressions import Kind
-from emfppl.compiler.graph import GuideSpec, Variable
+from emfppl.compiler.graph import GuideSpec, Role, Variable
 from emfppl.grammar.ast_nodes import Program
 from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.source import SourceText
@@ -92,6 +92,11 @@ def _computed_kinds(c: Context) -> Kinds:
     return {v.graph_name or v.name: (v.kind, v.of) for v in _all_variables(c) if v.kind is not None}
 
 
+def hidden(name: str) -> bool:
+    """Whether a computed variable is not reported: the value of an argument, or an inner one whose name begins with ``_``."""
+    return name.endswith(HIDDEN) or "._" in name
+
+
 def _variable(v: VariableInfo) -> Variable:
     """A variable as the graph knows it."""
     said = v.declared
@@ -105,7 +110,7 @@ def _variable(v: VariableInfo) -> Variable:
         support=said.support if said else None,
         optional=said.optional if said else False,
         default=v.default,
-        local=v.local or v.name.endswith(HIDDEN),
+        local=v.local or (v.role is Role.COMPUTED and hidden(v.name)),
         type_text=said.text if said else "",
         span=v.span,
     )
