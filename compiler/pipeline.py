@@ -17,8 +17,10 @@ from emfppl.compiler.ast_to_text import to_text as tree_text
 from emfppl.compiler.checked_nodes import CheckedProgram
 from emfppl.compiler.checked_to_graph import build
 from emfppl.compiler.checked_to_text import to_text as checked_text
+from emfppl.compiler.discrete_limits import discrete_limits
 from emfppl.compiler.distributions import STANDARD, Table
-from emfppl.compiler.graph import Graph
+from emfppl.compiler.expressions import Kind
+from emfppl.compiler.graph import Graph, Role
 from emfppl.compiler.graph_to_text import to_text as graph_text
 from emfppl.compiler.imported_files import gathered
 from emfppl.compiler.passes import PASSES
@@ -78,7 +80,7 @@ def _checked(source: SourceText, table: Table) -> tuple[CheckedProgram | None, t
     try:
         expanded = expand(program, source, table)
         checked, found = check(expanded.program, expanded.source, table)
-        found = expanded.told(found)
+        found = expanded.told((*found, *_limits(checked)))
         whole = expanded.source
     except RecursionError:
         checked, found, whole = None, (_too_deep(source),), source
@@ -87,6 +89,13 @@ def _checked(source: SourceText, table: Table) -> tuple[CheckedProgram | None, t
     everything = told(program, source, problems, found)
     failed = any(d.is_error for d in everything)
     return (None if failed else checked), not_silenced(whole, everything)
+
+
+def _limits(checked: CheckedProgram | None) -> tuple[Diagnostic, ...]:
+    """What only the graph can tell: discrete variables that can't be summed out."""
+    if checked is None or not any(v.kind is not Kind.REAL and v.role is Role.LATENT for v in checked.variables):
+        return ()
+    return tuple(discrete_limits(optimised(build(checked))))
 
 
 def _too_deep(source: SourceText) -> Diagnostic:

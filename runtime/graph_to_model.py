@@ -4,7 +4,8 @@ Sample sites go by the keys of the program's nodes: the name of a variable, or o
 a variable in pieces, and every computed one, is a deterministic site. Nodes that a loop carries stand in a NumPyro scan, whose
 sites have the loop's axis first. Entries that are missing are masked; where they are latent their noise has a site of its own
 (``x[missing] noise``, standard normal) and their values a deterministic one (``x[missing]``). Observed data that were not given are
-sampled. Discrete latents are left out: nothing observed depends on them, and NUTS could not have them.
+sampled. Discrete latents are left out: those that something observed depends on are summed over, in a factor that holds all
+statements which they have part in.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def numpyro_model(program: Program) -> Callable[[], None]:
         for key, node in items:
             if isinstance(node, g.FactorNode):
                 numpyro.factor(key, jnp.sum(state.terms[key]))
+        if program.eliminations:
+            numpyro.factor("discrete latents", program.log_sums(state.variables, data))
         sites = {key for key, node in items if isinstance(node, g.RandomNode)}
         for name in program.selection.simulated & set(state.variables):
             if name not in sites and not _observed(program, name):

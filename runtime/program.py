@@ -109,9 +109,15 @@ class Program:
 
     @cached_property
     def model_items(self) -> list[Item]:
-        """The nodes of a NumPyro model: all but what is fixed, discrete latents, and what is computed from these."""
+        """The nodes of a NumPyro model: all but what is fixed, discrete latents, and what is computed from these; of what is summed
+        over discrete ones, the continuous latents."""
         left_out = self.selection.fixed | self.selection.discrete
-        return [(k, n) for k, n in self.keyed if isinstance(n, g.FactorNode) or n.target.name not in left_out]
+        return [
+            (k, n)
+            for k, n in self.keyed
+            if (k not in self._summed and (isinstance(n, g.FactorNode) or n.target.name not in left_out))
+            or (isinstance(n, g.RandomNode) and n.target.name in self.selection.guided)
+        ]
 
     def _with_known(self, items: Sequence[Item], *roles: Role, but: frozenset[str] = frozenset()) -> list[Item]:
         """The nodes with no loop carried through variables of these roles, whose values are known."""
@@ -260,6 +266,11 @@ class Program:
         """What is summed out, with the tables at these values."""
         given = {**self._given(data), **values}
         return [(e, e.arrays(state.variables, given)) for e in self.eliminations]
+
+    def log_sums(self, variables: Values, data: Any = None) -> Any:
+        """The sum over discrete variables, with the values of all others known."""
+        given = {**self._given(data), **variables}
+        return sum((e.log_sum(e.arrays(variables, given)) for e in self.eliminations), jnp.zeros(()))
 
     def tables(self, values: Values, data: Any = None) -> list[tuple[Elimination, Arrays]]:
         """What is summed out, with the log density of each statement at `values` for all values of its discrete elements."""

@@ -27,6 +27,8 @@ def simulate(
     program: Program, key: Any, values: Mapping[str, Any], data: Mapping[str, Any], replicate: bool = True
 ) -> dict[str, Any]:
     """See `Program.simulate`."""
+    own = jax.random.fold_in(key, 2**32 - 1)
+    values = {**values, **_conditional(program, own, values, data)}
     given = {v.name: values[v.name] for v in program.graph.of_role(Role.LATENT) if v.name in values}
     fixed = program.selection.fixed
     keyed = program.selection.keyed
@@ -37,6 +39,16 @@ def simulate(
     inputs = _inputs(program, key, items, given, _partly_given(program, values, data, replicate))
     variables = run(items, program.layout, state, inputs, _draw).variables
     return {n: v for n, v in variables.items() if n in program.selection.simulated}
+
+
+def _conditional(program: Program, key: Any, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Discrete latents that the observations inform, drawn given these and the values of all other latents, where those are given."""
+    names = {n for m in program.marginals for n in m.names}
+    guided = program.selection.guided
+    if not values or not names or names <= set(values) or not guided <= set(values):
+        return {}
+    drawn = program.draw_discrete(key, {n: values[n] for n in guided}, data)
+    return {n: v for n, v in drawn.items() if n not in values}
 
 
 def _draw(site: Site) -> tuple[Any, Any]:

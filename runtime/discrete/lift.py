@@ -190,11 +190,32 @@ class _One:
 
     def _reference(self, e: Ref, env: Env) -> x.Expr:
         e = replace(e, indices=tuple(Gather(self.expr(i.index, env)) if isinstance(i, Gather) else i for i in e.indices))
-        if e.name in self.lifting.grids:
-            return self._value(e, env)
-        if e.name in self.lifting.computed:
-            return self._of_computed(e, env)
-        return e
+        if e.name not in self.lifting.grids and e.name not in self.lifting.computed:
+            return e
+        moving = [n for n, i in enumerate(e.indices) if isinstance(i, Gather) and self._unknown(i.index)]
+        if moving:
+            return self._gathered(e, env, moving)
+        return self._value(e, env) if e.name in self.lifting.grids else self._of_computed(e, env)
+
+    def _unknown(self, index: x.Expr) -> bool:
+        """Whether a position depends on the value of a discrete element."""
+        own = {s.label for s in self.spots}
+        return any(isinstance(part, x.LoopVar) and part.label in own for part in walk(index)) or any(
+            isinstance(i, At) and i.loop in own for part in walk(index) if isinstance(part, Ref) for i in part.indices
+        )
+
+    def _gathered(self, e: Ref, env: Env, moving: list[int]) -> x.Expr:
+        """An element at a position that depends on other elements: all that it may be, and then one of these."""
+        shape = self.lifting.shapes[e.name]
+        axes = {n: x.Axis(f"at {n} of {e.name}", Size(), Size.const(shape[n])) for n in moving}
+        whole = replace(e, indices=tuple(Whole(axes[n]) if n in moving else i for n, i in enumerate(e.indices)))
+        value = self._value(whole, env) if e.name in self.lifting.grids else self._of_computed(whole, env)
+        every = tuple(dict.fromkeys((*value.type.axes, *axes.values())))
+        value = replace(value, type=replace(value.type, axes=every))
+        positions = {axes[n]: e.indices[n] for n in moving}
+        name = f"all of {e.name}"
+        part = Ref(name, tuple(positions.get(a, Whole(replace(a, lower=Size(), upper=a.length))) for a in every), e.type)
+        return x.Let(((name, value),), part, e.type)
 
     def _value(self, e: Ref, env: Env) -> x.Expr:
         """The value of an element: the position along its axis."""
