@@ -358,7 +358,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0802",
         "missing data that feed other statements",
-        "Entries of data with `?` may be missing, so nothing can be computed from them in this version.",
+        "Missing whole numbers that other statements read are summed out, which takes bounds.",
     ),
     Code(
         "E0803",

@@ -142,7 +142,7 @@ class Posterior:
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), DISCRETE), num_draws)
         given = {name: values[name] for name in self.latents}
         found = self.mapped("discrete", self._draw_discrete)(self.result.params, (keys, given), self.program.data)
-        return {n: np.asarray(v) for n, v in found.items() if self.program.graph.variable(n).role is Role.LATENT}
+        return self._numpy(found)
 
     def _draw_discrete(self, params: Any, one: Any, data: Any) -> dict[str, jax.Array]:
         key, given = one
@@ -171,6 +171,7 @@ class Posterior:
 
     def _simulated(self, values: Draws, count: int, seed: int, stream: int) -> Draws:
         latent = {v.name for v in self.program.graph.of_role(Role.LATENT)} | set(self.program.binding.latent)
+        latent |= self.program.hidden
         given = {n: v for n, v in values.items() if n in latent}
         with precision(self.result.precision):
             keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), stream), count)

@@ -42,6 +42,7 @@ def _gaps(fit: Posterior) -> list[str]:
     binding, out = fit.program.binding, []
     for name, mask in binding.missing.items():
         inferred = int(binding.latent[name].sum()) if name in binding.latent else 0
+        inferred = int(mask.sum()) if name in fit.program.hidden else inferred
         drawn = int(mask.sum()) - inferred
         parts = [f"{n} {what}" for n, what in ((inferred, "inferred"), (drawn, "drawn forward")) if n]
         told = parts[0].split(" ", 1)[1] if len(parts) == 1 else " and ".join(parts)

@@ -50,6 +50,7 @@ class Program:
         self.layout = Layout(dict(binding.sizes), table, kinds)
         self.shapes = {v.name: tuple(binding.sizes[d.rstrip("'")] for d in v.dims) for v in self.graph.variables}
         self.marginals = self.selection.marginals(frozenset(binding.missing))
+        self.hidden = frozenset(n for m in self.marginals for n in m.names)
         self._summed = frozenset(self.selection.keyed[n][0] for m in self.marginals for n in m.nodes)
         self.keyed: tuple[Item, ...] = tuple((k, self._free(n) if k in self._summed else n) for k, n in self.selection.keyed)
         self._densities: dict[frozenset[str], list[Item]] = {}
@@ -264,7 +265,7 @@ class Program:
 
     def _summands(self, state: State, values: Values, data: Any) -> list[tuple[Elimination, Arrays]]:
         """What is summed out, with the tables at these values."""
-        given = {**self._given(data), **values}
+        given = {**self._given(data), **values, **self._latents(values, data)}
         return [(e, e.arrays(state.variables, given)) for e in self.eliminations]
 
     def log_sums(self, variables: Values, data: Any = None) -> Any:

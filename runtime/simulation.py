@@ -42,9 +42,9 @@ def simulate(
 
 
 def _conditional(program: Program, key: Any, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Discrete latents that the observations inform, drawn given these and the values of all other latents, where those are given."""
-    names = {n for m in program.marginals for n in m.names}
-    guided = program.selection.guided
+    """Discrete latents that the observations inform, drawn given these and all other latents, where those are given."""
+    names = program.hidden
+    guided = program.selection.guided | set(program.binding.latent)
     if not values or not names or names <= set(values) or not guided <= set(values):
         return {}
     drawn = program.draw_discrete(key, {n: values[n] for n in guided}, data)
@@ -74,9 +74,11 @@ def _partly_given(
         kept = np.zeros(shape, bool) if replicate else ~binding.missing.get(name, np.zeros(shape, bool))
         if name in binding.latent and name in values:
             kept = kept | binding.latent[name]
+        whole = with_data(program, values, data).get(name, data[name])
+        if name in program.hidden and name in values:
+            kept, whole = kept | binding.missing[name], values[name]
         if kept.any():
-            whole = with_data(program, values, data)
-            out[name] = (whole.get(name, data[name]), kept)
+            out[name] = (whole, kept)
     return out
 
 

@@ -62,7 +62,7 @@ def summarise(binding: Binding, draws: Mapping[str, np.ndarray]) -> Summary:
 
 def shown(binding: Binding, name: str) -> Any:
     """Which of a variable's scalars are summed up: of data with gaps the missing ones, else all."""
-    return np.ravel(binding.missing[name]) if name in binding.latent else slice(None)
+    return np.ravel(binding.missing[name]) if name in binding.missing else slice(None)
 
 
 def labels(binding: Binding, name: str) -> list[str]:

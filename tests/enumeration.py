@@ -81,7 +81,8 @@ def _ranges(checked: CheckedProgram, sizes: dict[str, int], data: dict) -> dict[
         if isinstance(s.support, Integers) and unknown:
             oracle = Oracle(checked, sizes, data)
             oracle.values = data
-            found = [_bound(oracle, b) for b in (s.support.lower, s.support.upper)]
+            declared = oracle.variables[s.target.name].support
+            found = [_bound(oracle, getattr(s.support, n) or getattr(declared, n)) for n in ("lower", "upper")]
             low, high = out.get(s.target.name, found)
             out[s.target.name] = (min(low, found[0]), max(high, found[1]))
     return out

@@ -1,5 +1,5 @@
-"""Programs with up to six discrete variables, drawn by Hypothesis: single, over plates, nested, in chains and panels, coupled by sums
-and factors, with probabilities of 0 and 1, below and above continuous latents, with missing entries."""
+"""Programs with up to six discrete variables, drawn by Hypothesis: single, over plates, nested, in chains and panels, coupled by
+sums and factors, with probabilities of 0 and 1, below and above continuous latents, with missing entries."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _elements(draw, scope: Scope) -> None:
 
 @st.composite
 def _chain(draw, scope: Scope) -> None:
-    p, q = draw(_probability(scope, ())), draw(_probability(scope, ("time",)).filter(lambda e: "w" not in e))
+    p = draw(_probability(scope, ()))
     match draw(st.integers(0, 4)):
         case 0 | 1 if scope.fits(("time",), 2):
             z = scope.fresh("z")

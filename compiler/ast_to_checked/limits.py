@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
 from emfppl.compiler.ast_to_checked.order import Leaf, leaf_exprs
 from emfppl.compiler.checked_nodes import CheckedFactor, CheckedFor, CheckedRandom, CheckedStatement
-from emfppl.compiler.expressions import Kind, Ref, Whole, walk
+from emfppl.compiler.expressions import Ref, Whole, walk
 from emfppl.compiler.graph import Integers, Role
 
 
@@ -96,10 +96,10 @@ def _missing(c: Context, statements: Sequence[CheckedStatement]) -> None:
         for n, i in c.variables.items()
         if i.declared is not None and i.declared.optional and not i.broken
     }
-    whole = _drawn_whole(statements)
+    endless = _drawn_without_end(c, statements)
     for node in leaves(statements):
         for ref in refs(node):
-            if ref.name in optional and (ref.name in whole or optional[ref.name].kind is not Kind.REAL):
+            if ref.name in optional and ref.name in endless:
                 _counted(c, ref, optional[ref.name])
     for info in optional.values():
         if info.role is Role.DATA:
@@ -110,14 +110,22 @@ def _missing(c: Context, statements: Sequence[CheckedStatement]) -> None:
             c.error("E0406", message, info.declared.span, hint)
 
 
-def _drawn_whole(statements: Sequence[CheckedStatement]) -> set[str]:
-    """The variables that a distribution of whole numbers draws."""
-    drawn = (s for s in leaves(statements) if isinstance(s, CheckedRandom))
-    return {s.target.name for s in drawn if isinstance(s.support, Integers)}
+def _drawn_without_end(c: Context, statements: Sequence[CheckedStatement]) -> set[str]:
+    """The variables whose whole numbers have no bound, be it by their distribution or by their type."""
+    out = set()
+    for s in leaves(statements):
+        if isinstance(s, CheckedRandom) and isinstance(s.support, Integers):
+            declared = c.variables[s.target.name].declared if s.target.name in c.variables else None
+            typed = declared.support if declared is not None else None
+            bounds = [(s.support.lower, s.support.upper)]
+            bounds += [(typed.lower, typed.upper)] if isinstance(typed, Integers) else []
+            if any(all(pair[n] is None for pair in bounds) for n in (0, 1)):
+                out.add(s.target.name)
+    return out
 
 
 def _counted(c: Context, ref: Ref, info: VariableInfo) -> None:
-    message = f"`{ref.name}` holds whole numbers that may be missing, so nothing else can be computed from it in this version."
-    hint = f"impute it first, or give it a latent of its own in place of `{ref.name}` here"
+    message = f"`{ref.name}` holds whole numbers that may be missing, and as many as can't all be summed over."
+    hint = f"bound them in the declaration: {info.name}: int(0, 200)?, with bounds that leave nothing probable out"
     notes = [(info.span, f"declared {info.declared.text if info.declared else ''} here")]
     c.error("E0802", message, ref.span, hint, notes)

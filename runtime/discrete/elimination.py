@@ -68,9 +68,13 @@ class Elimination:
         return Grid(name, name, self.program.shapes[name], high - low + 1, low)
 
     def _bounds(self, node: g.RandomNode) -> tuple[int, int]:
-        """The smallest and the largest value that a statement can draw."""
+        """The smallest and the largest value that a statement can draw; for data without a bound, that of its type."""
+        declared = self.program.graph.variable(node.target.name).support
         assert isinstance(node.support, g.Integers)
-        return self._bound(node, node.support.lower, np.min), self._bound(node, node.support.upper, np.max)
+        own = (node.support.lower, node.support.upper)
+        other = (declared.lower, declared.upper) if isinstance(declared, g.Integers) else (None, None)
+        lower, upper = (b if b is not None else c for b, c in zip(own, other, strict=True))
+        return self._bound(node, lower, np.min), self._bound(node, upper, np.max)
 
     def _bound(self, node: g.RandomNode, bound: Expr | None, extreme: Any) -> int:
         assert bound is not None

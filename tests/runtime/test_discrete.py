@@ -113,6 +113,16 @@ CASES: dict[str, tuple[str, dict, dict, dict]] = {
         "n[site]: int(0, 4) ~ Poisson(r)\ny[site, visit] ~ Binomial(n, p)\n",
         {"y": [[1, 2], [0, 0]]}, {"site": 2, "visit": 2}, {"r": 1.7, "p": 0.4},
     ),
+    "missing covariate": (
+        "dim obs\ndata x[obs]: bool?\ndata k[obs]: int(0, 3)?\ndata y[obs]: real\nq ~ Beta(1, 1)\nx[obs] ~ Bernoulli(q)\n"
+        "k[obs] ~ Poisson(1 + x)\ny[obs] ~ Normal(if(x, 1, -1) + k, 1)\n",
+        {"x": [1, np.nan, 0], "k": [np.nan, np.nan, 2], "y": [2.0, 1.0, 0.3]}, {"obs": 3}, {"q": 0.3},
+    ),
+    "missing link": (
+        "dim time\ndata x[time]: bool?\ndata y[time]: real\nq ~ Beta(1, 1)\nx[0] ~ Bernoulli(q)\n"
+        "for t in time[1:] {\n  x[t] ~ Bernoulli(if(x[t-1], 0.8, q))\n}\ny[time] ~ Normal(x, 1)\n",
+        {"x": [1, np.nan, np.nan, 0], "y": [2.0, 1.0, 0.3, 0.1]}, {"time": 4}, {"q": 0.3},
+    ),
     "mixture of chains": (
         "dim unit\ndim time\ndata y[unit, time]: real\na[unit] ~ Bernoulli(0.3)\nc ~ Normal(0, 1)\n"
         "for i in unit {\n  z[i, 0] ~ Bernoulli(0.5)\n  for t in time[1:] {\n"
