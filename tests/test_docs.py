@@ -77,7 +77,7 @@ def test_programs_are_what_the_page_says(block):
 
 
 VALUES = {"positive": 1.5, "nonnegative": 1.0, "unit": 0.4, "int": 2, "count": 3, "bool": True, "index": 0}
-RUNNABLE = [b for b in of("emf") if b.page.name in ("language.md", "README.md") and not b.mark("error")]
+RUNNABLE = [b for b in of("emf") if b.page.name in ("language.md", "library.md", "README.md") and not b.mark("error")]
 
 
 def made_up(model: emfppl.Model, size: int = 4) -> tuple[dict[str, np.ndarray], dict[str, int]]:
