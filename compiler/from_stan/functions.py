@@ -41,7 +41,8 @@ def function_of(c: Context, f: stan.Function) -> list[ast.Function]:
 def _argument(c: Context, name: str, kind: str, f: stan.Function) -> ast.FunctionArgument:
     dims = ("k",) if kind != "real" else ()
     c.scopes[-1][name] = Variable(name, name, "argument", kind, dims, span=f.span)
-    return ast.FunctionArgument(name, tuple(ast.DimRef(d, None, f.span) for d in dims), ast.TypeExpr("real", span=f.span), span=f.span)
+    refs = tuple(ast.DimRef(d, None, f.span) for d in dims)
+    return ast.FunctionArgument(name, refs, ast.TypeExpr("real", span=f.span), span=f.span)
 
 
 def _line(c: Context, s: stan.Statement) -> ast.Assign | ast.Return:
