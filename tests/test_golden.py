@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emfppl.compiler.pipeline import check_text
+from emfppl.compiler.pipeline import check_text, compile_text
 from emfppl.grammar.ast_to_text import format_program
 from emfppl.grammar.diagnostics import EmfError
 from emfppl.grammar.source import SourceText
@@ -47,6 +47,7 @@ def test_good_programs_have_no_messages_and_are_formatted(path):
     source = source_of(path)
     assert [str(d) for d in check_text(source)] == []
     assert format_program(parse(source)[0]) == source.text
+    compile_text(source)  # verified around each pass
 
 
 def test_there_are_many():
