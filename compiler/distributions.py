@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 # What an argument may be. Checked for constants and data; latents are checked by their declared support (lint).
 REAL, POSITIVE, UNIT, COUNT, SIMPLEX, DISTRIBUTION = "real", "positive", "unit", "count", "simplex", "distribution"
+WHOLE = "whole"
 VECTOR, COVARIANCE, CHOLESKY, LOGITS_VECTOR = "vector", "covariance", "cholesky", "logits"
 
 
@@ -32,7 +33,8 @@ class Distribution:
     `forms`: the ways of giving arguments, each a tuple of `Parameter` (``Bernoulli(probs)`` or ``Bernoulli(logits=)``);
     positional arguments follow the first form. `support`: a name understood by the runtime: ``real``, ``positive``, ``unit``,
     ``interval(low, high)`` by argument names, ``above(scale)``, ``circular``, ``simplex``, ``corr_cholesky``, ``real_vector``,
-    ``bool``, ``count``, ``upto(total_count)``, ``index`` (the categories of the last axis of probs). `log_prob`, `sample`,
+    ``corr``, ``cov``, ``bool``, ``count``, ``upto(total_count)``, ``whole(low, high)``, ``index`` (the categories of the last axis
+    of probs). `log_prob`, `sample`,
     `cdf`, `quantile` are set for distributions registered from Python, with keyword arguments by name (JAX functions); the
     built-in ones live in the runtime.
     """
@@ -54,6 +56,7 @@ _ = Parameter
 _LOC = _("loc", default=0.0, required=False)
 _SCALE = _("scale", POSITIVE, default=1.0, required=False)
 _CONC, _RATE = _("concentration", POSITIVE), _("rate", POSITIVE, default=1.0, required=False)
+_VECTOR_LOC = _("loc", VECTOR, rank=1, default=0.0, required=False)
 _COUNTS = _("total_count", COUNT)
 _PROBS, _LOGITS = _("probs", UNIT), _("logits")
 
@@ -70,6 +73,27 @@ BUILT_IN: tuple[Distribution, ...] = (
     Distribution("Exponential", ((_RATE,),), "positive", formula="rate exp(−rate x)"),
     Distribution("Gamma", ((_CONC, _RATE),), "positive", formula="∝ x^(concentration − 1) exp(−rate x)"),
     Distribution("InverseGamma", ((_CONC, _RATE),), "positive", formula="∝ x^(−concentration − 1) exp(−rate / x)"),
+    Distribution("Chi2", ((_("df", POSITIVE),),), "positive", formula="∝ x^(df/2 − 1) exp(−x/2)"),
+    Distribution("HalfStudentT", ((_("df", POSITIVE), _SCALE),), "positive", formula="scale · |t(df)|"),
+    Distribution("Weibull", ((_("scale", POSITIVE), _CONC),), "positive", formula="the CDF is 1 − exp(−(x/scale)^concentration)"),
+    Distribution("Frechet", ((_("scale", POSITIVE), _CONC),), "positive", formula="the CDF is exp(−(x/scale)^−concentration)"),
+    Distribution("LogLogistic", ((_("scale", POSITIVE), _CONC),), "positive",
+                 formula="the CDF is 1 / (1 + (x/scale)^−concentration)"),
+    Distribution("Gompertz", ((_CONC, _RATE),), "positive", formula="the CDF is 1 − exp(−concentration (exp(rate x) − 1))"),
+    Distribution("Pareto", ((_("scale", POSITIVE), _("alpha", POSITIVE)),), "above(scale)",
+                 formula="the CDF is 1 − (scale/x)^alpha"),
+    Distribution("AsymmetricLaplace", ((_LOC, _SCALE, _("asymmetry", POSITIVE, default=1.0, required=False)),), "real",
+                 location_scale=True,
+                 formula="∝ exp(−κ (x − loc)/scale) above loc, exp((x − loc)/(κ scale)) below; κ = asymmetry"),
+    Distribution("VonMises", ((_("loc"), _("concentration", POSITIVE)),), "circular",
+                 formula="∝ exp(concentration cos(x − loc)), x in radians"),
+    Distribution("Kumaraswamy", ((_("concentration1", POSITIVE), _("concentration0", POSITIVE)),), "unit",
+                 formula="the CDF is 1 − (1 − x^concentration1)^concentration0"),
+    Distribution("BetaProportion", ((_("mean", UNIT), _CONC),), "unit",
+                 formula="Beta(mean · concentration, (1 − mean) · concentration)"),
+    Distribution("LogitNormal", ((_LOC, _SCALE),), "unit", formula="logit x ~ N(loc, scale²)"),
+    Distribution("LogUniform", ((_("low", POSITIVE), _("high", POSITIVE)),), "interval(low, high)",
+                 formula="1 / (x log(high/low)) on low < x < high"),
     Distribution("Beta", ((_("concentration1", POSITIVE), _("concentration0", POSITIVE)),), "unit",
                  formula="∝ x^(concentration1 − 1) (1 − x)^(concentration0 − 1)"),
     Distribution("Uniform", ((_("low", default=0.0, required=False), _("high", default=1.0, required=False)),),
@@ -77,10 +101,23 @@ BUILT_IN: tuple[Distribution, ...] = (
     Distribution("Dirichlet", ((_("concentration", POSITIVE, rank=1),),), "simplex", event_rank=1,
                  formula="∝ Π x_k^(concentration_k − 1)"),
     Distribution("MultivariateNormal", (
-        (_("loc", VECTOR, rank=1, default=0.0, required=False), _("covariance_matrix", COVARIANCE, rank=2)),
-        (_("loc", VECTOR, rank=1, default=0.0, required=False), _("precision_matrix", COVARIANCE, rank=2)),
-        (_("loc", VECTOR, rank=1, default=0.0, required=False), _("scale_tril", CHOLESKY, rank=2)),
+        (_VECTOR_LOC, _("covariance_matrix", COVARIANCE, rank=2)),
+        (_VECTOR_LOC, _("precision_matrix", COVARIANCE, rank=2)),
+        (_VECTOR_LOC, _("scale_tril", CHOLESKY, rank=2)),
     ), "real_vector", event_rank=1, formula="N(x; loc, Σ)"),
+    Distribution("MultivariateStudentT", (
+        (_("df", POSITIVE), _VECTOR_LOC, _("scale_tril", CHOLESKY, rank=2)),
+        (_("df", POSITIVE), _VECTOR_LOC, _("scale_matrix", COVARIANCE, rank=2)),
+    ), "real_vector", event_rank=1, formula="loc + L z / √(w / df), z ~ N(0, 1), w ~ χ²(df)"),
+    Distribution("GaussianRandomWalk", ((_SCALE,),), "real_vector", event_rank=1,
+                 formula="x_k − x_(k−1) ~ N(0, scale²), x_0 ~ N(0, scale²)"),
+    Distribution("LKJ", ((_("concentration", POSITIVE, default=1.0, required=False),),), "corr", event_rank=2,
+                 formula="∝ det(R)^(concentration − 1)"),
+    Distribution("Wishart", (
+        (_CONC, _("scale_matrix", COVARIANCE, rank=2)),
+        (_CONC, _("rate_matrix", COVARIANCE, rank=2)),
+        (_CONC, _("scale_tril", CHOLESKY, rank=2)),
+    ), "cov", event_rank=2, formula="∝ det(X)^((concentration − K − 1)/2) exp(−½ tr(S⁻¹ X)); mean concentration · S"),
     Distribution("LKJCholesky", ((_("concentration", POSITIVE, default=1.0, required=False),),), "corr_cholesky", event_rank=2,
                  formula="det(L Lᵀ)^(concentration − 1) in the correlation matrix"),
     Distribution("Bernoulli", ((_PROBS,), (_LOGITS,)), "bool", discrete=True, formula="probs^x (1 − probs)^(1 − x)"),
@@ -92,6 +129,25 @@ BUILT_IN: tuple[Distribution, ...] = (
     Distribution("NegativeBinomial2", ((_("mean", POSITIVE), _("concentration", POSITIVE)),), "count", discrete=True,
                  formula="mean μ, variance μ + μ² / concentration"),
     Distribution("Geometric", ((_PROBS,), (_LOGITS,)), "count", discrete=True, formula="(1 − probs)^x probs"),
+    Distribution("NegativeBinomial", ((_("total_count", POSITIVE), _PROBS), (_("total_count", POSITIVE), _LOGITS)), "count",
+                 discrete=True, formula="C(x + total_count − 1, x) probs^x (1 − probs)^total_count"),
+    Distribution("BetaBinomial", ((_("concentration1", POSITIVE), _("concentration0", POSITIVE), _COUNTS),), "upto(total_count)",
+                 discrete=True, formula="Binomial(total_count, p), p ~ Beta(concentration1, concentration0)"),
+    Distribution("DiscreteUniform", ((_("low", WHOLE), _("high", WHOLE)),), "whole(low, high)", discrete=True,
+                 formula="1 / (high − low + 1) on low, …, high"),
+    Distribution("ZeroInflatedPoisson", ((_("gate", UNIT), _RATE),), "count", discrete=True,
+                 formula="0 with probability gate, else Poisson(rate)"),
+    Distribution("ZeroInflatedNegativeBinomial2", (
+        (_("mean", POSITIVE), _CONC, _("gate", UNIT)), (_("mean", POSITIVE), _CONC, _("gate_logits")),
+    ), "count", discrete=True, formula="0 with probability gate, else NegativeBinomial2(mean, concentration)"),
+    Distribution("OrderedLogistic", ((_("predictor"), _("cutpoints", VECTOR, rank=1)),), "index", discrete=True,
+                 formula="P(x ≤ k) = logit⁻¹(cutpoints_k − predictor)"),
+    Distribution("Multinomial", ((_COUNTS, _("probs", SIMPLEX, rank=1)), (_COUNTS, _("logits", LOGITS_VECTOR, rank=1))),
+                 "upto(total_count)", event_rank=1, discrete=True, formula="total_count! Π probs_k^x_k / x_k!"),
+    Distribution("DirichletMultinomial", ((_("concentration", POSITIVE, rank=1), _COUNTS),), "upto(total_count)", event_rank=1,
+                 discrete=True, formula="Multinomial(total_count, p), p ~ Dirichlet(concentration)"),
+    Distribution("ZeroInflated", ((_("base", DISTRIBUTION), _("gate", UNIT)), (_("base", DISTRIBUTION), _("gate_logits"))),
+                 "of base", discrete=True, formula="0 with probability gate, else the base"),
     Distribution("Mixture", ((_("weights", SIMPLEX, rank=1), _("component", DISTRIBUTION)),), "of component",
                  formula="Σ_k weights_k p_k(x)"),
     Distribution("truncated", ((_("base", DISTRIBUTION), _("lower", required=False), _("upper", required=False)),), "of base",

@@ -38,6 +38,7 @@ SCALAR_TYPES: dict[str, tuple[Kind, Support]] = {
     "positive": (Kind.REAL, Interval(number(0.0), None, True)),
     "nonnegative": (Kind.REAL, Interval(number(0.0))),
     "unit": (Kind.REAL, Interval(number(0.0), number(1.0))),
+    "circular": (Kind.REAL, Interval(number(-math.pi), number(math.pi))),
     "int": (Kind.INT, Integers()),
     "count": (Kind.INT, Integers(number(0))),
     "bool": (Kind.BOOL, Integers(number(0), number(1))),

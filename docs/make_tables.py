@@ -105,6 +105,7 @@ KINDS = (
 )
 SUPPORTS = {
     "real": "all real numbers", "positive": "x > 0", "unit": "0 < x < 1", "simplex": "positive entries that sum to 1",
+    "corr": "correlation matrices", "cov": "covariance matrices",
     "real_vector": "vectors", "corr_cholesky": "Cholesky factors of correlation matrices", "bool": "0 or 1", "count": "0, 1, 2, …",
     "index": "positions in the dim of the last axis of `probs` or `logits`", "circular": "−π ≤ x < π",
 }  # fmt: skip
@@ -156,6 +157,9 @@ def _support(text: str) -> str:
         case "interval":
             low, high = inside.split(", ")
             return f"{low} < x < {high}"
+        case "whole":
+            low, high = inside.split(", ")
+            return f"{low}, …, {high}"
         case "above":
             return f"x > {inside}"
         case "upto":

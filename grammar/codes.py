@@ -361,12 +361,6 @@ CODES: tuple[Code, ...] = (
         "Missing whole numbers that other statements read are summed out, which takes bounds.",
     ),
     Code(
-        "E0803",
-        "a constrained matrix that is not data",
-        "Latents and params may be simplex, ordered, positive_ordered, sum_to_zero or corr_cholesky; corr, cov and "
-        "cov_cholesky are for data in this version.",
-    ),
-    Code(
         "E0804",
         "a variable partly drawn, partly computed",
         "This version needs all pieces of a variable to be drawn with `~`, or all to be set with `=`.",

@@ -14,7 +14,8 @@ from emfppl.runtime.data_structures import MATRICES, VECTORS, check_structure
 from emfppl.runtime.data_values import Known, NotKnown, value_over
 
 # Of the positive ones, those whose density at 0 is 0 whatever their arguments.
-NOTHING_AT_ZERO = ("LogNormal", "InverseGamma")
+NOTHING_AT_ZERO = ("LogNormal", "InverseGamma", "Frechet")
+SHARED_OUT = ("Multinomial", "DirichletMultinomial")
 
 
 def check_observed(
@@ -38,6 +39,25 @@ def check_observed(
             bad &= True if missing is None else ~missing
             if bad.any():
                 _tell(report, variable, node, values[variable.name], bad, coords, upper, part)
+            elif node.dist.name in SHARED_OUT and missing is None:
+                _check_totals(report, variable, node, x, upper, coords)
+
+
+def _check_totals(
+    report: Report, variable: Variable, node: RandomNode, x: np.ndarray, total: np.ndarray, coords: Coords
+) -> None:
+    """Counts that are shared out among categories add up to their total."""
+    wanted = np.broadcast_to(total, x.shape)[..., 0]
+    bad = np.isfinite(wanted) & (x.sum(-1) != wanted)
+    if bad.any():
+        position = first(bad)
+        where = entry(variable, position, coords)
+        message = (
+            f"{where} adds up to {number_text(x[position].sum())}, but the total_count of `{node.dist.name}` is "
+            f"{number_text(wanted[position])} here.{more(bad)}"
+        )
+        hint = f"its total_count is the sum of the counts, such as sum({variable.name}, over = {variable.dims[-1]})"
+        report.about(variable, "E1014", message, hint, [(node.dist.span, "its distribution")])
 
 
 def _check_structure(

@@ -163,7 +163,7 @@ def dist_value(dist: g.Dist, scope: Scope, table: Table, batch: Labels, event: M
     for name, value in dist.args:
         if isinstance(value, g.Dist):
             args[name] = dist_value(value, scope, table, inner, event)
-        elif dist.over is not None and name in ("weights", "probs", "logits"):
+        elif dist.over is not None and name in ("weights", "probs", "logits", "cutpoints"):
             args[name] = _real(arranged(evaluate(value, scope), inner))
         else:
             args[name] = _argument(value, row, name, scope, batch, event)
@@ -174,7 +174,7 @@ def _argument(value: Expr, row: Distribution, name: str, scope: Scope, batch: La
     rank = next(p.rank for form in row.forms for p in form if p.name == name)
     found = evaluate(value, scope)
     if rank == 2:
-        return _real(arranged(found, (*batch, *(a.label for a in value.type.axes[-2:]))))
+        return _real(arranged(found, (*batch, *_rows_and_columns(value, event))))
     if rank == 1:
         (label, length) = list(event.items())[-1]
         array = arranged(found, (*batch, label))
@@ -182,6 +182,16 @@ def _argument(value: Expr, row: Distribution, name: str, scope: Scope, batch: La
     own = row.event_rank
     labels = batch if own else (*batch, *event)  # elements of an ordered vector have arguments of their own
     return arranged(found, labels)
+
+
+def _rows_and_columns(value: Expr, event: Mapping[str, int]) -> Labels:
+    """The labels of a matrix argument: the event's, or over a vector's dim that dim and its twin."""
+    labels = tuple(a.label for a in value.type.axes)
+    if len(event) == 2 and set(event) <= set(labels):
+        return tuple(event)
+    row = list(event)[-1]
+    column = next((label for label in labels if label != row and label.rstrip("'") == row.rstrip("'")), None)
+    return labels[-2:] if row not in labels or column is None else (row, column)
 
 
 def _real(x: Any) -> jax.Array:

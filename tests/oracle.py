@@ -9,7 +9,7 @@ import math
 from itertools import product
 
 import numpy as np
-from scipy import special, stats
+from scipy import integrate, optimize, special, stats
 
 from emfppl.compiler import checked_nodes as c
 from emfppl.compiler import expressions as x
@@ -29,6 +29,103 @@ REDUCE = {
     "sum": np.sum, "mean": np.mean, "min": np.min, "max": np.max, "prod": np.prod, "logsumexp": special.logsumexp,
     "sd": lambda v: np.std(v, ddof=1),
 }  # fmt: skip
+
+
+class Of:
+    """A law of one number by its distribution function and density, for what SciPy has not."""
+
+    dist = stats.norm
+    support = staticmethod(lambda: (-np.inf, np.inf))
+
+    def logpdf(self, x):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = self.support()
+            return np.where((x > low) & (x < high), self._logpdf(np.clip(x, low, high)), -np.inf)
+
+
+class HalfT(Of):
+    support = staticmethod(lambda: (0.0, np.inf))
+
+    def __init__(self, df, scale):
+        self.t = stats.t(df, 0, scale)
+
+    def _logpdf(self, x):
+        return np.log(2) + self.t.logpdf(x)
+
+    def cdf(self, x):
+        return np.where(np.asarray(x) > 0, 1 - 2 * self.t.sf(x), 0.0)
+
+    def ppf(self, p):
+        return self.t.isf((1 - np.asarray(p)) / 2)
+
+
+class Kumaraswamy(Of):
+    support = staticmethod(lambda: (0.0, 1.0))
+
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+
+    def _logpdf(self, x):
+        return np.log(self.a * self.b) + (self.a - 1) * np.log(x) + (self.b - 1) * np.log1p(-(x**self.a))
+
+    def cdf(self, x):
+        return 1 - (1 - np.clip(x, 0, 1) ** self.a) ** self.b
+
+    def ppf(self, p):
+        return (1 - (1 - p) ** (1 / self.b)) ** (1 / self.a)
+
+
+class LogitNormal(Of):
+    support = staticmethod(lambda: (0.0, 1.0))
+
+    def __init__(self, loc, scale):
+        self.normal = stats.norm(loc, scale)
+
+    def _logpdf(self, x):
+        return self.normal.logpdf(special.logit(x)) - np.log(x) - np.log1p(-x)
+
+    def cdf(self, x):
+        return self.normal.cdf(special.logit(np.clip(x, 0, 1)))
+
+    def ppf(self, p):
+        return special.expit(self.normal.ppf(p))
+
+
+class VonMises(Of):
+    """Cut open at ±π; its distribution function by adaptive quadrature."""
+
+    support = staticmethod(lambda: (-np.pi, np.pi))
+
+    def __init__(self, loc, kappa):
+        self.loc, self.kappa = loc, kappa
+
+    def _logpdf(self, x):
+        return self.kappa * (np.cos(x - self.loc) - 1) - np.log(2 * np.pi * special.i0e(self.kappa))
+
+    def cdf(self, x):
+        top = float(np.clip(x, -np.pi, np.pi))
+        return integrate.quad(lambda t: np.exp(self._logpdf(t)), -np.pi, top, epsabs=1e-13, epsrel=1e-13, limit=200)[0]
+
+    def ppf(self, p):
+        root = lambda q: optimize.brentq(lambda t: self.cdf(t) - q, -np.pi, np.pi, xtol=1e-14, rtol=1e-14)  # noqa: E731
+        return np.array([root(q) for q in np.ravel(p)]).reshape(np.shape(p))
+
+
+class ZeroInflated:
+    dist = stats.poisson
+
+    def __init__(self, base, gate):
+        self.base, self.gate = base, gate
+
+    def pmf(self, x):
+        return (1 - self.gate) * self.base.pmf(x) + self.gate * (np.asarray(x) == 0)
+
+    def logpmf(self, x):
+        with np.errstate(divide="ignore"):
+            return np.log(self.pmf(x))
+
+    def cdf(self, x):
+        return np.where(np.asarray(x) >= 0, self.gate + (1 - self.gate) * self.base.cdf(x), 0.0)
 
 
 def _frozen(a: dict) -> object:
@@ -62,6 +159,32 @@ def _frozen(a: dict) -> object:
             return stats.invgamma(g("concentration"), scale=g("rate", 1))
         case "Beta":
             return stats.beta(g("concentration1"), g("concentration0"))
+        case "Chi2":
+            return stats.chi2(g("df"))
+        case "Weibull":
+            return stats.weibull_min(g("concentration"), scale=g("scale"))
+        case "Frechet":
+            return stats.invweibull(g("concentration"), scale=g("scale"))
+        case "LogLogistic":
+            return stats.fisk(g("concentration"), scale=g("scale"))
+        case "Gompertz":
+            return stats.gompertz(g("concentration"), scale=1 / g("rate", 1))
+        case "Pareto":
+            return stats.pareto(g("alpha"), scale=g("scale"))
+        case "AsymmetricLaplace":
+            return stats.laplace_asymmetric(g("asymmetry", 1), g("loc", 0), g("scale", 1))
+        case "VonMises":
+            return VonMises(g("loc"), g("concentration"))
+        case "HalfStudentT":
+            return HalfT(g("df"), g("scale", 1))
+        case "Kumaraswamy":
+            return Kumaraswamy(g("concentration1"), g("concentration0"))
+        case "BetaProportion":
+            return stats.beta(g("mean") * g("concentration"), (1 - g("mean")) * g("concentration"))
+        case "LogitNormal":
+            return LogitNormal(g("loc", 0), g("scale", 1))
+        case "LogUniform":
+            return stats.loguniform(g("low"), g("high"))
         case "Uniform":
             return stats.uniform(g("low", 0), g("high", 1) - g("low", 0))
         case "Bernoulli":
@@ -75,6 +198,17 @@ def _frozen(a: dict) -> object:
         case "NegativeBinomial2":
             k, m = g("concentration"), g("mean")
             return stats.nbinom(k, k / (k + m))
+        case "NegativeBinomial":
+            return stats.nbinom(g("total_count"), 1 - g("probs") if "probs" in a else special.expit(-g("logits")))
+        case "BetaBinomial":
+            return stats.betabinom(g("total_count"), g("concentration1"), g("concentration0"))
+        case "DiscreteUniform":
+            return stats.randint(g("low"), g("high") + 1)
+        case "ZeroInflatedPoisson":
+            return ZeroInflated(stats.poisson(g("rate", 1)), g("gate"))
+        case "ZeroInflatedNegativeBinomial2":
+            k, m = g("concentration"), g("mean")
+            return ZeroInflated(stats.nbinom(k, k / (k + m)), g("gate") if "gate" in a else special.expit(g("gate_logits")))
     raise KeyError(name)
 
 

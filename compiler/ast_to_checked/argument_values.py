@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from emfppl.compiler.ast_to_checked import dims, lists, types
 from emfppl.compiler.ast_to_checked.constants import fold
 from emfppl.compiler.ast_to_checked.context import Context, Env
-from emfppl.compiler.distributions import COUNT, POSITIVE, SIMPLEX, UNIT, Distribution, Parameter
+from emfppl.compiler.distributions import COUNT, POSITIVE, SIMPLEX, UNIT, WHOLE, Distribution, Parameter
 from emfppl.compiler.expressions import Array, Axis, Const, Expr, Kind, Relabel, Stack
 from emfppl.grammar import ast_nodes as ast
 
@@ -114,7 +114,7 @@ def _within(
 def in_range(c: Context, value: Expr, node: ast.Expr, row: Distribution, parameter: Parameter) -> bool:
     """Whether constants are what the argument may be."""
     what = f"`{parameter.name}` of `{row.name}`"
-    if parameter.kind == COUNT and value.type.kind is Kind.REAL:
+    if parameter.kind in (COUNT, WHOLE) and value.type.kind is Kind.REAL:
         hint = "declare it int or count" if not isinstance(value, Const) else ""
         c.error("E0505", f"{what} is a whole number; `{c.text(node)}` is real.", node.span, hint)
         return False

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from emfppl.compiler.ast_to_checked import arguments, dims, dists, types
-from emfppl.compiler.ast_to_checked.argument_values import Goal, in_range
+from emfppl.compiler.ast_to_checked.argument_values import Goal, argument, in_range
 from emfppl.compiler.ast_to_checked.constants import fold
 from emfppl.compiler.ast_to_checked.context import Context, Env
 from emfppl.compiler.ast_to_checked.declared import dims_number
@@ -14,7 +14,7 @@ from emfppl.compiler.distributions import Distribution, Parameter
 from emfppl.compiler.expressions import Axis, Const, Expr, Kind
 from emfppl.compiler.graph import Dist, Integers, Interval, Structured, Support
 from emfppl.compiler.sizes import Size
-from emfppl.compiler.supports import narrow, number
+from emfppl.compiler.supports import limits, narrow, number
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
 
@@ -41,6 +41,43 @@ def categorical(
     return dists.TypedDist(dist, support, Kind.INDEX, over.dim)
 
 
+def ordered_logistic(
+    c: Context, node: ast.Call, row: Distribution, given: dict[str, ast.Expr], env: Env, goal: Goal
+) -> dists.TypedDist | None:
+    """Ordered categories, numbered from 0: one more than there are cutpoints."""
+    predictor = argument(c, given["predictor"], row, row.forms[0][0], env, goal, ())
+    cutpoints = types.type_of(c, given["cutpoints"], env)
+    if predictor is None or cutpoints is None:
+        return None
+    what = "`cutpoints` of `OrderedLogistic`"
+    over = _free_axis(c, cutpoints, goal, given["cutpoints"], what, "the cutpoints")
+    if over is None or not dims.check_within(
+        c, cutpoints, (*goal.axes, *goal.extra, over), what, goal.text, given["cutpoints"].span
+    ):
+        return None
+    dist = Dist("OrderedLogistic", (("predictor", predictor), ("cutpoints", cutpoints)), (), over.label, node.span)
+    support = Integers(number(0), dims_number(over.length))
+    return dists.TypedDist(dist, support, Kind.INT, levels=replace(over, upper=over.upper + 1))
+
+
+def zero_inflated(
+    c: Context, node: ast.Call, row: Distribution, given: dict[str, ast.Expr], env: Env, goal: Goal
+) -> dists.TypedDist | None:
+    """``ZeroInflated(base, gate)``: the base is a distribution of counts that may be 0."""
+    base = dists.dist_of(c, given["base"], env, goal)
+    parameter = arguments.form_of(row, given)[1]
+    gate = argument(c, given[parameter.name], row, parameter, env, goal, ())
+    if base is None or gate is None:
+        return None
+    lower = limits(base.support)[0] if isinstance(base.support, Integers) else None
+    if base.kind not in (Kind.INT, Kind.BOOL) or base.event_rank or base.levels or lower != 0:
+        message = f"`{base.dist.name}` can't be inflated at 0; only distributions of counts from 0 on can."
+        hint = "for a continuous one use Mixture, or a model of whether there is anything and one of how much"
+        return c.error("E0509", message, given["base"].span, hint)
+    dist = Dist("ZeroInflated", (("base", base.dist), (parameter.name, gate)), base.dist.event, None, node.span)
+    return replace(base, dist=dist)
+
+
 def _free_axis(c: Context, value: Expr, goal: Goal, arg: ast.Expr, what: str, role: str) -> Axis | None:
     """The last axis that the target does not have."""
     taken = {a.label for a in (*goal.axes, *goal.extra)}
@@ -53,6 +90,8 @@ def _free_axis(c: Context, value: Expr, goal: Goal, arg: ast.Expr, what: str, ro
         "prime the dim of the categories, such as P[state, state']"
         if value.type.axes
         else "declare a dim for them and give the probabilities over it"
+        if role != "the cutpoints"
+        else "declare a dim for them, dim cut = 4, and draw them: c[cut]: ordered ~ Normal(0, 5)"
     )
     return c.error("E0313", message, arg.span, hint)
 
@@ -126,10 +165,9 @@ def truncated(
                 bounds[parameter.name] = value
     if base is None or not fine:
         return None
-    if not isinstance(base.support, Interval):
-        message = f"`{base.dist.name}` can't be truncated; only distributions of single real numbers can."
-        hint = "for a density of your own write factor …, or register a distribution from Python"
-        return c.error("E0509", message, given["base"].span, hint)
+    if not has_tails(c, base):
+        message = f"`{base.dist.name}` can't be truncated; only distributions of single numbers with a distribution function can."
+        return c.error("E0509", message, given["base"].span, "for a density of your own write factor …")
     if not bounds:
         return c.error(
             "E0502",
@@ -138,6 +176,28 @@ def truncated(
             "write truncated(base, lower = 0) or truncated(base, 0, 1)",
         )
     return _cut(c, node, base, bounds)
+
+
+NO_TAILS = ("Categorical", "OrderedLogistic", "BetaBinomial")
+
+
+def has_tails(c: Context, typed: dists.TypedDist) -> bool:
+    """Whether a distribution is one of single numbers with a distribution function (or a density that is integrated)."""
+    if typed.event_rank or isinstance(typed.support, Structured):
+        return False
+    return all(_row_has_tails(c.table.get(name)) for name in _names(typed.dist))
+
+
+def _names(dist: Dist) -> list[str]:
+    """The names of a distribution and of those inside it."""
+    inner = [n for _, v in dist.args if isinstance(v, Dist) for n in _names(v)]
+    return [dist.name, *inner]
+
+
+def _row_has_tails(row: Distribution | None) -> bool:
+    if row is None or row.name in NO_TAILS:
+        return False
+    return row.log_prob is None or not row.discrete
 
 
 def _bound(
@@ -158,7 +218,8 @@ def _bound(
 def _cut(
     c: Context, node: ast.Call, base: dists.TypedDist, bounds: dict[str, Expr]
 ) -> dists.TypedDist | None:
-    found = narrow(Interval(bounds.get("lower"), bounds.get("upper")), base.support)
+    cut_to = Interval if isinstance(base.support, Interval) else Integers
+    found = narrow(cut_to(bounds.get("lower"), bounds.get("upper")), base.support)
     if found is None:
         return c.error(
             "E0505",
@@ -171,7 +232,7 @@ def _cut(
 
 def cut(dist: Dist, support: Support, span: Span) -> Dist:
     """A distribution truncated to a narrower support; one that is truncated already is cut once for both."""
-    assert isinstance(support, Interval)
+    assert isinstance(support, Interval | Integers)
     base = dict(dist.args)["base"] if dist.name == "truncated" else dist
     bounds = (("lower", support.lower), ("upper", support.upper))
     return Dist(

@@ -4,6 +4,7 @@ its draws."""
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +25,10 @@ SHORT_NAMES = {
     "Pois": "Poisson", "Cat": "Categorical",
     "MvNormal": "MultivariateNormal", "MVN": "MultivariateNormal", "MvN": "MultivariateNormal",
     "multi_normal": "MultivariateNormal",
-    "NegBinomial": "NegativeBinomial2", "NegativeBinomial": "NegativeBinomial2",
+    "NegBinomial": "NegativeBinomial2",
     "neg_binomial_2": "NegativeBinomial2", "InvGamma": "InverseGamma",
     "inv_gamma": "InverseGamma", "double_exponential": "Laplace", "DoubleExponential": "Laplace",
-    "LKJCorr": "LKJCholesky",
+    "LKJCorr": "LKJ",
     "lkj_corr_cholesky": "LKJCholesky", "Truncated": "truncated",
     "TruncatedNormal": "truncated(Normal(loc, scale), lower = a)",
     "U": "Uniform", "Unif": "Uniform", "B": "Bernoulli", "bernoulli_logit": "Bernoulli(logits = …)",
@@ -49,6 +50,7 @@ class TypedDist:
     kind: Kind
     of: str | None = None
     event_rank: int = 0
+    levels: Axis | None = None  # of ordered categories: an axis as long as there are of them
 
 
 def row_of(c: Context, node: ast.Expr) -> Distribution | None:
@@ -74,6 +76,10 @@ def dist_of(c: Context, node: ast.Expr, env: Env, goal: Goal) -> TypedDist | Non
         return composed.truncated(c, node, row, given, env, goal)
     if row.name == "Categorical":
         return composed.categorical(c, node, row, given, env, goal)
+    if row.name == "OrderedLogistic":
+        return composed.ordered_logistic(c, node, row, given, env, goal)
+    if row.name == "ZeroInflated":
+        return composed.zero_inflated(c, node, row, given, env, goal)
     return _plain(c, node, row, given, env, goal)
 
 
@@ -170,10 +176,12 @@ def _plain(
 
 
 def _ordered_bounds(c: Context, node: ast.Call, row: Distribution, args: dict[str, Expr]) -> bool:
-    if not row.support.startswith("interval("):
+    name, _, inside = row.support.rstrip(")").partition("(")
+    if name not in ("interval", "whole"):
         return True
-    low, high = (args.get(n) for n in row.support[9:-1].split(", "))
-    if isinstance(low, Const) and isinstance(high, Const) and low.value >= high.value:
+    low, high = (args.get(n) for n in inside.split(", "))
+    order = operator.ge if name == "interval" else operator.gt
+    if isinstance(low, Const) and isinstance(high, Const) and order(low.value, high.value):
         here = f"here they are {low.value:g} and {high.value:g}"
         c.error("E0505", f"The bounds of `{row.name}` go from low to high; {here}.", node.span)
         return False
@@ -201,6 +209,8 @@ def support_of(row: Distribution, args: dict[str, Expr]) -> tuple[Support, Kind]
             return Integers(number(0), number(1)), Kind.BOOL
         case "count":
             return Integers(number(0)), Kind.INT
+        case "whole":
+            return Integers(inner[0], inner[1]), Kind.INT
         case "upto":
             return Integers(number(0), inner[0]), Kind.INT
         case "integer" | "int":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emfppl.compiler.ast_to_checked import constants, declared, dims, dists
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
-from emfppl.compiler.expressions import Kind, walk
+from emfppl.compiler.expressions import Axis, Kind, walk
 from emfppl.compiler.expressions import Ref as Reference
 from emfppl.compiler.graph import Integers, Interval, Role, Structured
 from emfppl.compiler.supports import DeclaredType, limits
@@ -120,6 +120,8 @@ def agrees(
             return True
         c.error("E0508", f"{head} index({typed.of}).", node.dist.span, f"declare it index({typed.of})", notes)
         return False
+    if own.kind is Kind.INDEX and typed.levels is not None:
+        return _as_many_levels(c, node, info, own, typed.levels, notes)
     if own.kind is Kind.INDEX:
         c.error(
             "E0508", f"{head} numbers.", node.dist.span, "declare it int or count, or use Categorical", notes
@@ -131,6 +133,20 @@ def agrees(
         c.error("E0508", f"{head} {drawn}.", node.dist.span, f"declare it {kind}", notes)
         return False
     return _ranges_meet(c, node, info, own, typed, notes)
+
+
+def _as_many_levels(
+    c: Context, node: ast.Random, info: VariableInfo, own: DeclaredType, levels: Axis, notes: list
+) -> bool:
+    """Whether ordered categories are as many as the dim that the data index is long."""
+    assert own.of is not None
+    if dims.same_length(c, Axis.whole(own.of), levels):
+        return True
+    cuts = levels.label
+    message = f"`{info.name}` is declared {own.text}, but `{cuts}` is not known to be one shorter than `{own.of}`."
+    hint = f"declare the dim of the cutpoints as dim {cuts if cuts != own.of else 'cut'} = {own.of} - 1"
+    c.error("E0508", message, node.dist.span, hint, notes)
+    return False
 
 
 def _ranges_meet(

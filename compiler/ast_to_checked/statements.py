@@ -17,7 +17,7 @@ from emfppl.compiler.checked_nodes import (
     CheckedStatement,
 )
 from emfppl.compiler.expressions import Axis, Kind, Type, Whole
-from emfppl.compiler.graph import Interval, Role, Structured, Support, Target
+from emfppl.compiler.graph import Integers, Interval, Role, Structured, Support, Target
 from emfppl.compiler.supports import DeclaredType, limits, narrow
 from emfppl.grammar import ast_nodes as ast
 
@@ -95,7 +95,7 @@ def _draw(c: Context, node: ast.Random, info: VariableInfo, target: Target, env:
     _note_kind(info, typed.kind, typed.of)
     info.declared = info.declared or said
     support, narrowed = found
-    if narrowed and typed.dist.name == "truncated" and isinstance(support, Interval):
+    if narrowed and typed.dist.name == "truncated" and isinstance(support, Interval | Integers):
         return CheckedRandom(
             target, composed.cut(typed.dist, support, node.span), support, False, False, node.span
         )

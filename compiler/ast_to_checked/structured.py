@@ -1,44 +1,25 @@
-"""Vectors and matrices of constrained form: which of them may be drawn or learned, and from what."""
+"""Vectors and matrices of constrained form: from what they may be drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
+from emfppl.compiler.ast_to_checked.context import Context
 from emfppl.compiler.ast_to_checked.limits import leaves, refs
 from emfppl.compiler.ast_to_checked.order import Leaf
 from emfppl.compiler.checked_nodes import CheckedFactor, CheckedRandom, CheckedStatement
 from emfppl.compiler.expressions import Whole
 from emfppl.compiler.graph import Dist, Role, Structured, dist_exprs
 
-DRAWN = ("real_vector", "simplex", "ordered", "positive_ordered", "sum_to_zero", "corr_cholesky")
 ORDERED = ("ordered", "positive_ordered")
-REMEDIES = {
-    "corr": "draw its Cholesky factor, L[k, k'] ~ LKJCholesky(1), and use L[k, k''] @ L[k', k'']",
-    "cov_cholesky": "draw a correlation factor, L[k, k'] ~ LKJCholesky(1), and scales of their own",
-    "cov": "draw a correlation factor, L[k, k'] ~ LKJCholesky(1), and scales of their own",
-}
 
 
 def check_structured(c: Context, statements: Sequence[CheckedStatement]) -> None:
-    """Report what this version has no density or no map for."""
-    for info in c.variables.values():
-        if info.role is Role.PARAM and info.declared is not None and isinstance(info.declared.support, Structured):
-            _known(c, info.declared.support, info, f"`{info.name}` can't be a param")
+    """Report what there is no normalised density for."""
     unknown = _unknown(c, statements)
     for node in leaves(statements):
         if isinstance(node, CheckedRandom) and not node.observed and isinstance(node.support, Structured):
-            info = c.variables[node.target.name]
-            if _known(c, node.support, info, f"`{info.name}` can't be drawn"):
-                _normalised(c, node, unknown)
-
-
-def _known(c: Context, support: Structured, info: VariableInfo, what: str) -> bool:
-    if support.name in DRAWN:
-        return True
-    span = info.declared.span if info.declared else info.span
-    c.error("E0803", f"{what}: this version has no {support.name} but as data.", span, REMEDIES.get(support.name, ""))
-    return False
+            _normalised(c, node, unknown)
 
 
 def _normalised(c: Context, node: CheckedRandom, unknown: set[str]) -> None:

@@ -62,3 +62,88 @@ class Beta(Law):
     def start(self, u: jax.Array) -> jax.Array:
         """A normal law of the logit with the same mode and curvature."""
         return jnp.log(self.a) - jnp.log(self.b) + u * jnp.sqrt(1 / self.a + 1 / self.b)
+
+
+class BetaProportion(Beta):
+    """Beta(mean c, (1 − mean) c), c the concentration."""
+
+    def __init__(self, mean: jax.Array, concentration: jax.Array):
+        super().__init__(mean * concentration, (1 - mean) * concentration)
+
+
+class Kumaraswamy(Law):
+    """1 − F(x) = (1 − x^a)^b: log x = log(1 − exp(log Φ(−u) / b)) / a."""
+
+    interval = UNIT
+
+    def __init__(self, concentration1: jax.Array, concentration0: jax.Array):
+        self.a, self.b = concentration1, concentration0
+
+    def _log_x(self, p: Point) -> jax.Array:
+        """log x, from log (1 − x) where x is near 1."""
+        return jnp.where(p.log_above < -0.7, p.log_above, normal.log1mexp(jnp.minimum(p.log_below, -0.1)))
+
+    def log_prob(self, p: Point) -> jax.Array:
+        log_rest = normal.log1mexp(self.a * self._log_x(p))
+        return jnp.log(self.a) + jnp.log(self.b) + (self.a - 1) * p.log_above + (self.b - 1) * log_rest
+
+    def log_sf(self, p: Point) -> jax.Array:
+        return self.b * normal.log1mexp(self.a * self._log_x(p))
+
+    def log_cdf(self, p: Point) -> jax.Array:
+        return normal.log1mexp(self.log_sf(p))
+
+    def from_noise(self, u: jax.Array) -> jax.Array:
+        log_x = normal.log1mexp(normal.log_sf(u) / self.b) / self.a
+        return log_x - normal.log1mexp(log_x)
+
+
+class LogitNormal(Law):
+    """logit x = loc + scale u."""
+
+    interval = UNIT
+
+    def __init__(self, loc: jax.Array, scale: jax.Array):
+        self.loc, self.scale = loc, scale
+        self.affine = (loc, scale)
+
+    def _z(self, p: Point) -> jax.Array:
+        return (p.log_above - p.log_below - self.loc) / self.scale
+
+    def log_prob(self, p: Point) -> jax.Array:
+        return normal.log_density(self._z(p)) - jnp.log(self.scale) - p.log_above - p.log_below
+
+    def log_cdf(self, p: Point) -> jax.Array:
+        return normal.log_cdf(self._z(p))
+
+    def log_sf(self, p: Point) -> jax.Array:
+        return normal.log_sf(self._z(p))
+
+    def from_noise(self, u: jax.Array) -> jax.Array:
+        return self.loc + self.scale * u
+
+    def to_noise(self, y: jax.Array) -> jax.Array:
+        return (y - self.loc) / self.scale
+
+
+class LogUniform(Law):
+    """log (x / low) = Φ(u) log (high / low)."""
+
+    def __init__(self, low: jax.Array, high: jax.Array):
+        self.interval = Interval(low, high)
+        self.low, self.high = low, high
+        self.log_ratio = jnp.log(high) - jnp.log(low)
+
+    def log_prob(self, p: Point) -> jax.Array:
+        return -jnp.log(p.x) - jnp.log(self.log_ratio)
+
+    def log_cdf(self, p: Point) -> jax.Array:
+        return jnp.log(jax.nn.softplus(p.log_above - jnp.log(self.low))) - jnp.log(self.log_ratio)
+
+    def log_sf(self, p: Point) -> jax.Array:
+        return jnp.log(-jnp.log1p(-jnp.exp(p.log_below) / self.high)) - jnp.log(self.log_ratio)
+
+    def from_noise(self, u: jax.Array) -> jax.Array:
+        below, above = self.log_ratio * jnp.exp(normal.log_cdf(u)), self.log_ratio * jnp.exp(normal.log_sf(u))
+        log_above = jnp.log(self.low) + jnp.log(jnp.expm1(below))
+        return log_above - jnp.log(self.high) - jnp.log(-jnp.expm1(-above))

@@ -9,10 +9,21 @@ from typing import Any
 import numpyro.distributions as dist
 
 from emfppl.compiler.distributions import Distribution
-from emfppl.runtime.bijections.bounded import Beta, Uniform
-from emfppl.runtime.bijections.half_line import Exponential, Gamma, HalfCauchy, HalfNormal, InverseGamma, LogNormal
+from emfppl.runtime.bijections.bounded import Beta, BetaProportion, Kumaraswamy, LogitNormal, LogUniform, Uniform
+from emfppl.runtime.bijections.circular import VonMises
+from emfppl.runtime.bijections.half_line import (
+    Chi2,
+    Exponential,
+    Gamma,
+    HalfCauchy,
+    HalfNormal,
+    HalfStudentT,
+    InverseGamma,
+    LogNormal,
+)
 from emfppl.runtime.bijections.laws import Law
-from emfppl.runtime.bijections.real_line import Cauchy, Gumbel, Laplace, Logistic, Normal, StudentT
+from emfppl.runtime.bijections.real_line import AsymmetricLaplace, Cauchy, Gumbel, Laplace, Logistic, Normal, StudentT
+from emfppl.runtime.bijections.survival import Frechet, Gompertz, LogLogistic, Pareto, Weibull
 
 LAWS: Mapping[str, Callable[..., Law]] = MappingProxyType(
     {
@@ -30,14 +41,24 @@ LAWS: Mapping[str, Callable[..., Law]] = MappingProxyType(
         "InverseGamma": InverseGamma,
         "Beta": Beta,
         "Uniform": Uniform,
+        "Chi2": Chi2,
+        "HalfStudentT": HalfStudentT,
+        "Weibull": Weibull,
+        "Frechet": Frechet,
+        "LogLogistic": LogLogistic,
+        "Gompertz": Gompertz,
+        "Pareto": Pareto,
+        "AsymmetricLaplace": AsymmetricLaplace,
+        "VonMises": VonMises,
+        "Kumaraswamy": Kumaraswamy,
+        "BetaProportion": BetaProportion,
+        "LogitNormal": LogitNormal,
+        "LogUniform": LogUniform,
     }
 )
 """Laws of one real number, called with the distribution's arguments by name."""
 
-VECTORS = frozenset({"Dirichlet", "MultivariateNormal", "LKJCholesky"})
-"""Laws of several numbers at once; `node_map` has a map for each."""
-
-COMPOSED = frozenset({"Mixture", "truncated", "Flat"})
+COMPOSED = frozenset({"Mixture", "truncated", "ZeroInflated", "Flat"})
 """Distributions made of others, and the one without a density."""
 
 DISCRETE: Mapping[str, Callable[..., dist.Distribution]] = MappingProxyType(
@@ -48,9 +69,15 @@ DISCRETE: Mapping[str, Callable[..., dist.Distribution]] = MappingProxyType(
         "Poisson": dist.Poisson,
         "NegativeBinomial2": dist.NegativeBinomial2,
         "Geometric": dist.Geometric,
+        "NegativeBinomial": dist.NegativeBinomial,
+        "BetaBinomial": dist.BetaBinomial,
+        "DiscreteUniform": dist.DiscreteUniform,
+        "ZeroInflatedPoisson": dist.ZeroInflatedPoisson,
+        "ZeroInflatedNegativeBinomial2": dist.ZeroInflatedNegativeBinomial2,
+        "OrderedLogistic": dist.OrderedLogistic,
     }
 )
-"""Laws of whole numbers: no map from noise."""
+"""NumPyro's distributions of single whole numbers, which draw; `counts` has their densities."""
 
 
 def with_defaults(row: Distribution, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +86,6 @@ def with_defaults(row: Distribution, args: Mapping[str, Any]) -> dict[str, Any]:
     return {**{p.name: p.default for p in form if p.default is not None}, **args}
 
 
-def continuous(name: str) -> Callable[..., dist.Distribution]:
-    """The NumPyro distribution of a law of one real number."""
-    return getattr(dist, name)
+def continuous(name: str) -> Callable[..., dist.Distribution] | None:
+    """The NumPyro distribution of a law of one real number, where it has one."""
+    return getattr(dist, name, None)

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jax.scipy.special import erf, erfinv, gammaln, ndtr
 
 from emfppl.runtime.bijections import normal
+from emfppl.runtime.bijections.bounded import Beta
 from emfppl.runtime.bijections.interval import LOG_2, Interval, Point
 from emfppl.runtime.bijections.laws import Law
-from emfppl.runtime.bijections.real_line import LOG_PI, log1p_square, within_reach
+from emfppl.runtime.bijections.real_line import LOG_PI, StudentT, log1p_square, within_reach
 from emfppl.runtime.bijections.tails import log_gamma_kernel, log_gamma_tails
 
 POSITIVE = Interval(lower=0.0)
@@ -172,3 +173,42 @@ class InverseGamma(Law):
 
     def from_noise(self, u: jax.Array) -> jax.Array:
         return -self._gamma.from_noise(-u)
+
+
+class Chi2(Gamma):
+    """Gamma(df / 2, 1 / 2)."""
+
+    def __init__(self, df: jax.Array):
+        super().__init__(0.5 * df, jnp.asarray(0.5))
+
+
+class HalfStudentT(Law):
+    """x² / scale² ~ F(1, df): logit B = 2 (y − log scale) − log df with B ~ Beta(½, df / 2)."""
+
+    interval = POSITIVE
+
+    def __init__(self, df: jax.Array, scale: jax.Array):
+        self.df, self.scale = df, scale
+        self._t = StudentT(df, jnp.zeros(()), scale)
+        self._beta = Beta(jnp.asarray(0.5), 0.5 * df)
+
+    def _logit(self, y: jax.Array) -> jax.Array:
+        return 2 * (y - jnp.log(self.scale)) - jnp.log(self.df)
+
+    def log_prob(self, p: Point) -> jax.Array:
+        return LOG_2 + self._t.log_prob(p)
+
+    def _inner(self, p: Point) -> Point:
+        return self._beta.interval.point(self._logit(p.log_above))
+
+    def log_cdf(self, p: Point) -> jax.Array:
+        return self._beta.log_cdf(self._inner(p))
+
+    def log_sf(self, p: Point) -> jax.Array:
+        return self._beta.log_sf(self._inner(p))
+
+    def to_noise(self, y: jax.Array) -> jax.Array:
+        return self._beta.to_noise(self._logit(y))
+
+    def from_noise(self, u: jax.Array) -> jax.Array:
+        return jnp.log(self.scale) + 0.5 * (jnp.log(self.df) + self._beta.from_noise(u))

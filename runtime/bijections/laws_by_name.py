@@ -38,7 +38,7 @@ def arguments(value: DistValue, table: Table) -> dict[str, Any]:
 
 def is_discrete(value: DistValue, table: Table) -> bool:
     """Whether draws are whole numbers."""
-    inner = value.args.get("component")
+    inner = next((v for v in value.args.values() if isinstance(v, DistValue)), None)
     return is_discrete(inner, table) if isinstance(inner, DistValue) else row_of(value, table).discrete
 
 
@@ -72,16 +72,18 @@ def _without_components(interval: Interval) -> Interval:
 
 
 def interval_of(row: Distribution, args: dict[str, Any]) -> Interval:
-    """The interval that a row of the table names as its support."""
+    """The interval that a row of the table names as its support, of whole numbers too."""
     name, _, inside = row.support.partition("(")
     inner = [args[n.strip()] for n in inside.rstrip(")").split(",")] if inside else []
     zero, one = jnp.zeros(()), jnp.ones(())
     match name:
-        case "positive" | "nonnegative":
+        case "positive" | "nonnegative" | "count":
             return Interval(zero)
-        case "unit":
+        case "unit" | "bool":
             return Interval(zero, one)
-        case "interval":
+        case "upto":
+            return Interval(zero, inner[0])
+        case "interval" | "whole":
             return Interval(inner[0], inner[1])
         case "above":
             return Interval(inner[0])
@@ -94,21 +96,23 @@ def native(value: DistValue, batch: tuple[int, ...], event: tuple[int, ...], tab
     """NumPyro's distribution of the same law, with these shapes; None where it has none."""
     if row_of(value, table).log_prob is not None:
         return None
-    args = arguments(value, table)
-    if value.name == "Mixture":
-        return _mixture(args, batch, table)
-    if value.name == "LKJCholesky":
-        return dist.LKJCholesky(event[-1], jnp.broadcast_to(args["concentration"], batch), validate_args=False)
-    if value.name == "Categorical":
-        return DISCRETE["Categorical"](**{k: _over(v, batch, 1) for k, v in args.items()}, validate_args=False)
-    if value.name in DISCRETE or value.name in LAWS:
-        build = DISCRETE.get(value.name) or continuous(value.name)
-        return build(**{k: jnp.broadcast_to(v, batch) for k, v in args.items()}, validate_args=False)
-    if value.name in ("Dirichlet", "MultivariateNormal"):
-        ranks = {p.name: p.rank for form in row_of(value, table).forms for p in form}
-        shaped = {k: jnp.broadcast_to(v, batch + event[-1:] * ranks[k]) for k, v in args.items()}
-        return getattr(dist, value.name)(**shaped, validate_args=False)
-    return None
+    args, where = arguments(value, table), {"validate_args": False}
+    match value.name:
+        case "Mixture":
+            return _mixture(args, batch, table)
+        case "LKJCholesky" | "LKJ":
+            return getattr(dist, value.name)(event[-1], jnp.broadcast_to(args["concentration"], batch), **where)
+        case "GaussianRandomWalk":
+            return dist.GaussianRandomWalk(jnp.broadcast_to(args["scale"], batch), event[-1], **where)
+        case "Categorical" | "OrderedLogistic":
+            ranks = {"predictor": 0}
+            return DISCRETE[value.name](**{k: _over(v, batch, ranks.get(k, 1)) for k, v in args.items()}, **where)
+        case "Dirichlet" | "MultivariateNormal":
+            ranks = {p.name: p.rank for form in row_of(value, table).forms for p in form}
+            shaped = {k: jnp.broadcast_to(v, batch + event[-1:] * ranks[k]) for k, v in args.items()}
+            return getattr(dist, value.name)(**shaped, **where)
+    build = DISCRETE.get(value.name) or (continuous(value.name) if value.name in LAWS else None)
+    return build and build(**{k: jnp.broadcast_to(v, batch) for k, v in args.items()}, **where)
 
 
 def _over(array: jax.Array, batch: tuple[int, ...], rank: int) -> jax.Array:
@@ -116,7 +120,7 @@ def _over(array: jax.Array, batch: tuple[int, ...], rank: int) -> jax.Array:
     return jnp.broadcast_to(array, batch + array.shape[array.ndim - rank :])
 
 
-def _above_zero(component: DistValue) -> DistValue:
+def above_zero(component: DistValue) -> DistValue:
     """The component with a rate of 0, as for inflated zeros, raised to the least number above it: there the density of a count
     above 0 is as good as 0, where that of rate 0 has no finite gradient and leaves none to the mixture."""
     name = {"Poisson": "rate", "NegativeBinomial2": "mean"}.get(component.name)
@@ -128,7 +132,7 @@ def _above_zero(component: DistValue) -> DistValue:
 
 def _mixture(args: dict[str, Any], batch: tuple[int, ...], table: Table) -> dist.Distribution | None:
     weights = _over(args["weights"], batch, 1)
-    component = native(_above_zero(args["component"]), weights.shape, (), table)
+    component = native(above_zero(args["component"]), weights.shape, (), table)
     if component is None:
         return None
     mixing = dist.Categorical(probs=weights, validate_args=False)

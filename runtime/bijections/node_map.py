@@ -5,8 +5,7 @@ Which map a node has is told by its distribution and its support:
 =========================================  =======================================================================
 a law of one real number                   ``maps.Scalar``: closed form, or root search on the distribution function
 the same, narrowed to an interval          ``truncated.Truncated`` inside ``maps.Scalar``
-Dirichlet, LKJCholesky                     independent Beta sticks, or partial correlations, in ``maps.Structured``
-MultivariateNormal                         ``multivariate_normal``
+whole vectors and matrices                 ``vectors``: a map for each distribution
 identical draws, ordered                   ``ordered.Ordered``: order statistics
 identical normals that sum to zero         ``sum_to_zero.SumToZero``
 whole numbers                              ``discrete.Discrete``: density and sampler only
@@ -21,25 +20,26 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from numpyro.distributions import Distribution, MixtureSameFamily
+from numpyro.distributions import Distribution
 
 from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.expressions import Const
-from emfppl.runtime.bijections import partial_correlations, stick_breaking, unconstrain
-from emfppl.runtime.bijections.bounded import Beta
-from emfppl.runtime.bijections.discrete import Discrete, negative_binomial
+from emfppl.runtime.bijections import multinomial, unconstrain
+from emfppl.runtime.bijections.counts import Counts, truncated
+from emfppl.runtime.bijections.counts_by_name import counts_of
+from emfppl.runtime.bijections.discrete import single
 from emfppl.runtime.bijections.families import LAWS
 from emfppl.runtime.bijections.interval import Interval
 from emfppl.runtime.bijections.laws import Law
-from emfppl.runtime.bijections.laws_by_name import arguments, is_discrete, law_of, native, row_of
-from emfppl.runtime.bijections.maps import EventMap, LogDensity, Plain, Scalar, Stretched, Structured, log_density
-from emfppl.runtime.bijections.multivariate_normal import MultivariateNormal, scale_tril
+from emfppl.runtime.bijections.laws_by_name import arguments, is_discrete, law_of, row_of
+from emfppl.runtime.bijections.maps import EventMap, LogDensity, Plain, Scalar, log_density
 from emfppl.runtime.bijections.ordered import Ordered, sorted_log_prob
 from emfppl.runtime.bijections.registered import row_density
 from emfppl.runtime.bijections.sum_to_zero import SumToZero
 from emfppl.runtime.bijections.truncated import Truncated
 from emfppl.runtime.bijections.values import DistValue, SupportValue
+from emfppl.runtime.bijections.vectors import MAPS as VECTORS
 
 __all__ = ["DistValue", "NodeMap", "SupportValue", "is_exact", "nearly_improper", "node_map", "noise_event_shape"]
 
@@ -68,9 +68,7 @@ class NodeMap:
             return self._discrete()
         if self.support.name not in ("interval", "integers") and self.support.name != "real_vector":
             return self._structured()
-        if self.dist.name == "MultivariateNormal":
-            return self._multivariate_normal()
-        return self._scalar()
+        return self._vector() or self._scalar()
 
     @property
     def noise_event_shape(self) -> Shape:
@@ -126,43 +124,37 @@ class NodeMap:
             return Plain(support, self._density(), self.batch_shape, self.event_shape)
         return Scalar(Truncated(law, self.interval) if self.narrowed else law, self.batch_shape, self.event_shape)
 
+    def _vector(self) -> EventMap | None:
+        """The map of a distribution of whole vectors or matrices, over its own support."""
+        if self.narrowed or self.dist.name not in VECTORS:
+            return None
+        return VECTORS[self.dist.name](arguments(self.dist, self.table), self.batch_shape, self.event_shape)
+
     def _discrete(self) -> EventMap:
-        row = row_of(self.dist, self.table)
-        if row.log_prob is not None:
-            return Discrete(self._density(), self.interval.holds, self.batch_shape)
-        law = native(self.dist, self.batch_shape, self.event_shape, self.table)
-        assert law is not None
-        if isinstance(law, MixtureSameFamily):
-            component = law.component_distribution
-            return Discrete(law.log_prob, lambda x: jnp.any(component.support(x[..., None]), axis=-1), self.batch_shape)
-        if self.dist.name == "NegativeBinomial2":
-            density = negative_binomial(**arguments(self.dist, self.table))
-            return Discrete(density, law.support, self.batch_shape)
-        if self.dist.name == "Categorical":
-            return Discrete(lambda x: law.log_prob(x.astype(int)), law.support, self.batch_shape)
-        return Discrete(law.log_prob, law.support, self.batch_shape)
+        if self.dist.name in multinomial.NAMES:
+            return multinomial.multinomial(
+                self.dist.name, arguments(self.dist, self.table), self.batch_shape, self.event_shape
+            )
+        return single(self.counts, self.batch_shape, self.event_shape)
+
+    @property
+    def counts(self) -> Counts:
+        """The law of a node of single whole numbers."""
+        law = counts_of(self.dist, self.table)
+        return truncated(law, self.support.lower, self.support.upper) if self.narrowed else law
 
     def _structured(self) -> EventMap:
         name, args = self.support.name, arguments(self.dist, self.table)
         shapes = (self.batch_shape, self.event_shape)
-        if self.dist.name == "Dirichlet":
-            law = _sticks(args["concentration"], self.event_shape)
-            return Structured("simplex", law, self._density(), *shapes)
-        if self.dist.name == "LKJCholesky":
-            law = _correlations(args["concentration"], self.event_shape)
-            return Structured("corr_cholesky", law, self._density(), *shapes)
-        if self.dist.name == "MultivariateNormal" and name == "real_vector":
-            return self._multivariate_normal()
+        found = self._vector()
+        if found is not None:
+            return found
         if self._identical() and name in ("ordered", "positive_ordered"):
             law = self._positive(law_of(_without_event(self.dist), self.table))
             return Ordered(law, *shapes)
         if self._identical() and name == "sum_to_zero" and self.dist.name == "Normal":
             return SumToZero(args["scale"][..., 0] if args["scale"].ndim else args["scale"], *shapes)
         return Plain(name, self._density(), *shapes)
-
-    def _multivariate_normal(self) -> EventMap:
-        args = arguments(self.dist, self.table)
-        return MultivariateNormal(args["loc"], scale_tril(args), self.batch_shape, self.event_shape)
 
     def _identical(self) -> bool:
         """Whether the elements of an ordered (…) vector all have the same law, which is of single numbers."""
@@ -185,9 +177,9 @@ class NodeMap:
         if row.log_prob is not None:
             args = arguments(self.dist, self.table)
             return lambda x: row_density(row, x, args)
-        law = native(self.dist, self.batch_shape, self.event_shape, self.table)
-        assert law is not None
-        return law.log_prob
+        if is_discrete(self.dist, self.table):
+            return self._discrete().log_prob
+        return VECTORS[self.dist.name](arguments(self.dist, self.table), self.batch_shape, self.event_shape).log_prob
 
     def _outer(self, x: jax.Array) -> Shape:
         """The shape of the batch of x."""
@@ -222,20 +214,6 @@ def noise_event_shape(dist_name: str, support_name: str, event_shape: Shape) -> 
     if support_name in ("interval", "integers"):
         return tuple(event_shape)
     return unconstrain.structured_noise_shape(support_name, tuple(event_shape))
-
-
-# ---------------------------------------------------------------- vectors
-
-
-def _sticks(concentration: jax.Array, event_shape: Shape) -> Law:
-    concentration = jnp.broadcast_to(concentration, (*concentration.shape[:-1], *event_shape))
-    shift = jnp.asarray(stick_breaking.shift(event_shape[-1]), concentration.dtype)
-    return Stretched(Beta(*stick_breaking.sticks(concentration)), shift, 1.0)
-
-
-def _correlations(concentration: jax.Array, event_shape: Shape) -> Law:
-    b = partial_correlations.beta_parameter(concentration, event_shape[-1])
-    return Stretched(Beta(b, b), jnp.zeros((), b.dtype), 2.0)
 
 
 def _all_identical(value: DistValue) -> bool:

@@ -133,6 +133,31 @@ class Cauchy(LocationScale):
         return jnp.where(u < 0, -1 / jnp.tan(jnp.pi * ndtr(below)), 1 / jnp.tan(jnp.pi * ndtr(-above)))
 
 
+class AsymmetricLaplace(LocationScale):
+    """Exponential with rate κ above 0 and 1 / κ below, κ the asymmetry: F(0) = κ² / (1 + κ²)."""
+
+    def __init__(self, loc: jax.Array, scale: jax.Array, asymmetry: jax.Array):
+        super().__init__(loc, scale)
+        self.kappa = asymmetry
+        self.log_low, self.log_high = jax.nn.log_sigmoid(2 * jnp.log(asymmetry)), jax.nn.log_sigmoid(-2 * jnp.log(asymmetry))
+
+    def standard_log_prob(self, z: jax.Array) -> jax.Array:
+        below, above = normal.halves(z)
+        return below / self.kappa - above * self.kappa - jnp.log(self.kappa + 1 / self.kappa)
+
+    def standard_log_cdf(self, z: jax.Array) -> jax.Array:
+        below, above = normal.halves(z)
+        return jnp.where(z < 0, self.log_low + below / self.kappa, jnp.log1p(-jnp.exp(self.log_high - self.kappa * above)))
+
+    def standard_log_sf(self, z: jax.Array) -> jax.Array:
+        below, above = normal.halves(z)
+        return jnp.where(z < 0, jnp.log1p(-jnp.exp(self.log_low + below / self.kappa)), self.log_high - self.kappa * above)
+
+    def standard_quantile(self, u: jax.Array) -> jax.Array:
+        low, high = normal.log_cdf(u), normal.log_sf(u)
+        return jnp.where(low < self.log_low, self.kappa * (low - self.log_low), (self.log_high - high) / self.kappa)
+
+
 class StudentT(LocationScale):
     """z = sinh v with v the root of F(sinh v) = Φ(u); 1 − F(z) = ½ P(B < df / (df + z²)), B ~ Beta(df / 2, ½), for z > 0."""
 

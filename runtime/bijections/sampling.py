@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
-from emfppl.runtime.bijections.laws_by_name import arguments, native, row_of
+from emfppl.runtime.bijections import multinomial
+from emfppl.runtime.bijections.counts import by_inversion
+from emfppl.runtime.bijections.laws_by_name import arguments, is_discrete, native, row_of
 
 if TYPE_CHECKING:
     from emfppl.runtime.bijections.node_map import NodeMap
@@ -24,6 +26,10 @@ def draw(node: NodeMap, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> j
         law = native(node.dist, node.batch_shape, node.event_shape, node.table)
         if law is not None:
             return law.sample(key, sample_shape)
+    if node.dist.name in multinomial.NAMES:
+        return multinomial.draw(node.dist.name, arguments(node.dist, node.table), key, shape)
+    if is_discrete(node.dist, node.table) and node.counts.tails is not None:
+        return by_inversion(node.counts, key, shape)
     if not node.exact:
         raise _no_sampler(node.dist.name, row.log_prob is not None)
     noise = jax.random.normal(key, (*sample_shape, *node.batch_shape, *node.noise_event_shape))

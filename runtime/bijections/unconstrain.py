@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from numpyro.distributions import biject_to, constraints
 from numpyro.distributions.transforms import ZeroSumTransform
 
-from emfppl.runtime.bijections import partial_correlations, stick_breaking
+from emfppl.runtime.bijections import partial_correlations, stick_breaking, triangles
 from emfppl.runtime.bijections.interval import Interval
 
 Map = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
@@ -64,6 +64,9 @@ STRUCTURED: Mapping[str, tuple[Map, Map]] = MappingProxyType(
         "simplex": (stick_breaking.forward, stick_breaking.inverse),
         "positive_ordered": (_positive_ordered, _from_positive_ordered),
         "corr_cholesky": (partial_correlations.forward, partial_correlations.inverse),
+        "corr": (triangles.correlation, triangles.from_correlation),
+        "cov_cholesky": (triangles.cholesky, triangles.from_cholesky),
+        "cov": (triangles.covariance, triangles.from_covariance),
     }
 )
 

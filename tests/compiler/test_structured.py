@@ -21,14 +21,18 @@ FINE = [
     "x[k, k']: corr_cholesky ~ LKJCholesky(2)",
     "x[k, k']: corr_cholesky ~ Flat()",
     "param x[k]: simplex\nparam z[k]: ordered",
+    "x[k, k']: cov ~ Flat()",
+    "x[k, k']: corr ~ Flat()",
+    "x[o, k, k']: cov_cholesky ~ Flat()",
+    "param x[k, k']: cov",
+    "x[k, k'] ~ LKJ(2)",
+    "x[o, k, k']: corr ~ LKJ(exp(m))",
+    "x[k, k'] ~ Wishart(5, S)",
+    "x[k, k']: cov ~ Wishart(5 + exp(m), rate_matrix = S)",
+    "x[k] ~ MultivariateStudentT(3, c, scale_matrix = S)",
+    "x[o, k] ~ GaussianRandomWalk(exp(m))",
 ]
 WRONG = {
-    "E0803": [
-        "x[k, k']: cov ~ Flat()",
-        "x[k, k']: corr ~ Flat()",
-        "x[o, k, k']: cov_cholesky ~ Flat()",
-        "param x[k, k']: cov",
-    ],
     "E0805": [
         "x[k]: ordered ~ Normal(m + c, 1)",
         "q[k] = m * c\nx[k]: ordered ~ Normal(q, 1)",

@@ -17,6 +17,7 @@ from emfppl.runtime.bijections.node_map import SupportValue
 
 BATCH = 4
 REAL, POSITIVE, UNIT = SupportValue("interval"), SupportValue("interval", 0.0), SupportValue("interval", 0.0, 1.0)
+CIRCULAR = SupportValue("interval", -np.pi, np.pi)
 Args = dict[str, np.ndarray]
 
 
@@ -85,9 +86,28 @@ SCALARS = (
     _scalar("Beta", UNIT, concentration1=lambda rng: 2 * _pos(rng), concentration0=lambda rng: 2 * _pos(rng)),
     Case("Uniform", lambda rng: {"low": _real(rng), "high": 4 + _pos(rng)}, lambda a: D("Uniform", dict(a)),
          lambda a: SupportValue("interval", a["low"], a["high"])),
+    _scalar("Chi2", POSITIVE, df=lambda rng: 3 * _pos(rng)),
+    _scalar("HalfStudentT", POSITIVE, df=lambda rng: 4 * _pos(rng), scale=_pos),
+    _scalar("Weibull", POSITIVE, scale=_pos, concentration=_pos),
+    _scalar("Frechet", POSITIVE, scale=_pos, concentration=lambda rng: 1 + _pos(rng)),
+    _scalar("LogLogistic", POSITIVE, scale=_pos, concentration=_pos),
+    _scalar("Gompertz", POSITIVE, concentration=_pos, rate=_pos),
+    Case("Pareto", lambda rng: {"scale": _pos(rng), "alpha": 1 + _pos(rng)}, lambda a: D("Pareto", dict(a)),
+         lambda a: SupportValue("interval", a["scale"])),
+    _scalar("AsymmetricLaplace", REAL, asymmetry=_pos, **LOC_SCALE),
+    _scalar("VonMises", CIRCULAR, loc=_real, concentration=lambda rng: 2 * _pos(rng)),
+    _scalar("Kumaraswamy", UNIT, concentration1=_pos, concentration0=_pos),
+    _scalar("BetaProportion", UNIT, mean=lambda rng: rng.uniform(0.2, 0.8, BATCH), concentration=lambda rng: 3 * _pos(rng)),
+    _scalar("LogitNormal", UNIT, **LOC_SCALE),
+    Case("LogUniform", lambda rng: {"low": _pos(rng), "high": 30 + _pos(rng)}, lambda a: D("LogUniform", dict(a)),
+         lambda a: SupportValue("interval", a["low"], a["high"])),
     _scalar("ByQuantile", REAL, mu=_real, s=_pos),
     _scalar("ByCdf", REAL, mu=_real, s=_pos),
 )  # fmt: skip
+
+
+# Laws that are others in another coordinate, or as simple: some tests do without them.
+ALIKE = ("Chi2", "Weibull", "Frechet", "LogLogistic", "Gompertz", "BetaProportion", "LogitNormal", "LogUniform")
 
 
 def _normal(a: Args) -> D:
@@ -167,6 +187,14 @@ VECTORS = (
          _structured("corr_cholesky"), event=(4, 4)),
     _mvn("covariance_matrix", _square), _mvn("precision_matrix", _square),
     _mvn("scale_tril", lambda rng: np.linalg.cholesky(_square(rng))),
+    Case("MultivariateStudentT", lambda rng: {"df": 3 * _pos(rng), "loc": _real(rng, 3),
+                                              "scale_tril": np.linalg.cholesky(_square(rng))},
+         lambda a: D("MultivariateStudentT", dict(a)), _structured("real_vector"), event=(3,)),
+    Case("GaussianRandomWalk", lambda rng: {"scale": _pos(rng)}, lambda a: D("GaussianRandomWalk", dict(a)),
+         _structured("real_vector"), event=(5,)),
+    Case("LKJ", lambda rng: {"concentration": 0.5 + _pos(rng)}, lambda a: D("LKJ", dict(a)), _structured("corr"), event=(4, 4)),
+    Case("Wishart", lambda rng: {"concentration": 2.5 + _pos(rng), "scale_matrix": _square(rng)}, lambda a: D("Wishart", dict(a)),
+         _structured("cov"), event=(3, 3)),
     Case("ordered Normal", _identical, _normal, _structured("ordered"), True, (4,)),
     Case("positive ordered Normal", _identical, _normal, _structured("positive_ordered"), True, (3,)),
     Case("positive ordered Exponential", lambda rng: {"rate": _pos(rng, 1)}, lambda a: D("Exponential", dict(a)),
