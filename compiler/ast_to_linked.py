@@ -1,7 +1,8 @@
 """Imports: the definitions of other files join those of the program, under names that clash with nothing.
 
-What a file declares wins over what it imports. A definition keeps its name unless the program uses that name itself; then
-those of the file `walks.emf` go by ``walks.name``, which no program can define.
+What a file declares wins over what it imports. A definition goes by the name under which the program imports it, unless
+the program uses that name itself; then, or where only another file imports it, those of `walks.emf` go by ``walks.name``, which
+no program can define.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from emfppl.compiler.imported_files import file_of, missing, parsed
 from emfppl.compiler.trees import moved, rebuilt, walk
@@ -18,6 +19,7 @@ from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.source import SourceText, Span
 
 Definition = ast.Function | ast.Model
+Statement = TypeVar("Statement", bound=ast.Statement)
 
 
 @dataclass
@@ -44,9 +46,8 @@ def link(source: SourceText) -> tuple[ast.Program, tuple[Diagnostic, ...]]:
     program, problems = parsed(own)
     if not any(isinstance(s, ast.Import) for s in program.statements):
         return program, tuple(replace(d, source=source) for d in problems)
-    linker = _Linker(source, list(problems))
+    linker = _Linker(source, program.statements, list(problems))
     main = _File(source.name, program.statements)
-    linker.taken = {*_names_of(program.statements)}
     linker.files[main.name] = main
     linker.resolve(main, (main.name,))
     return replace(program, statements=linker.whole(main)), tuple(linker.found)
@@ -62,12 +63,14 @@ def _names_of(statements: tuple[ast.Statement, ...]) -> Iterator[str]:
 
 
 class _Linker:
-    def __init__(self, source: SourceText, found: list[Diagnostic]):
+    def __init__(self, source: SourceText, statements: tuple[ast.Statement, ...], found: list[Diagnostic]):
         self.source, self.found = source, found
         self.files: dict[str, _File] = {}
-        self.taken: set[str] = set()
-        self.definitions: list[Definition] = []
-        self.constants: dict[str, ast.Assign] = {}
+        self.order: list[_File] = []  # imported files, each behind those that it imports
+        self.own = {*_names_of(statements)}
+        self.taken = set(self.own)
+        imports = [s for s in statements if isinstance(s, ast.Import)]
+        self.aliases = {file_of(s.path, source.name): s.alias for s in imports}
 
     # ------------------------------------------------------------ files
 
@@ -79,9 +82,8 @@ class _Linker:
                 if other is not None:
                     self._join(file, node, other)
         if file.name == self.source.name:
-            own = {*_names_of(file.statements)}
             file.known.calls |= {n.name: n.name for n in file.statements if isinstance(n, Definition)}
-            file.known.values = {here: new for here, new in file.known.values.items() if here not in own}
+            file.known.values = {here: new for here, new in file.known.values.items() if here not in self.own}
         else:
             file.known.calls |= file.given.calls
             file.known.values |= file.given.values
@@ -105,7 +107,7 @@ class _Linker:
         self.files[name] = opened
         self._define(opened, node)
         self.resolve(opened, (*way, name))
-        self._collect(opened)
+        self.order.append(opened)
         return opened
 
     def _define(self, file: _File, node: ast.Import) -> None:
@@ -129,8 +131,11 @@ class _Linker:
             self.found.append(Diagnostic("E0903", message, node.path_span, hint, self.source, notes))
 
     def _free(self, name: str, file: str) -> str:
-        new = name
         stem = PurePosixPath(file).stem
+        alias = self.aliases.get(file)
+        new = f"{alias}.{name}" if alias else name
+        if file not in self.aliases or name.startswith("_"):
+            new = f"{stem}.{name}"
         while new in self.taken:
             new, stem = f"{stem}.{name}", f"{stem}_"
         self.taken.add(new)
@@ -147,36 +152,44 @@ class _Linker:
                 hint = f'import one of them under a name of its own: import "{node.path}" as …'
                 self._error("E0904", f"`{here}` comes from two of the imported files.", node.path_span, hint)
 
-    def _collect(self, file: _File) -> None:
-        for one in file.statements:
-            if isinstance(one, Definition):
-                named = rebuilt(one, lambda inner: _renamed(inner, file.known.calls, {}))
-                self.definitions.append(replace(named, name=file.given.calls[one.name]))
-            elif isinstance(one, ast.Assign) and one.target.name in file.given.values:
-                new = file.given.values[one.target.name]
-                value = _renamed(one.value, file.known.calls, file.known.values)
-                self.constants[new] = replace(one, target=replace(one.target, name=new), value=value)
-
     # ------------------------------------------------------------ the whole
 
     def whole(self, main: _File) -> tuple[ast.Statement, ...]:
         """The statements of the program: constants that it uses, its own statements, definitions of other files."""
         own = tuple(s if isinstance(s, ast.Import) else _named_statement(s, main.known) for s in main.statements)
-        used = self._constants_used(own)
-        return (*used, *own, *self.definitions)
+        definitions: list[ast.Statement] = []
+        constants: dict[str, ast.Assign] = {}
+        for file in self.order:
+            known = self._closed(file, main)
+            for one in file.statements:
+                if isinstance(one, Definition):
+                    definitions.append(replace(_named_statement(one, known), name=file.given.calls[one.name]))
+                elif isinstance(one, ast.Assign) and one.target.name in file.given.values:
+                    new = file.given.values[one.target.name]
+                    constants[new] = replace(_named_statement(one, known), target=replace(one.target, name=new))
+        return (*_used(constants, own), *own, *definitions)
 
-    def _constants_used(self, statements: tuple[ast.Statement, ...]) -> list[ast.Statement]:
-        wanted = {n.id for s in statements for n in walk(s) if isinstance(n, ast.Name)}
-        for name in reversed(self.constants):
-            if name in wanted:
-                wanted |= {n.id for n in walk(self.constants[name]) if isinstance(n, ast.Name)}
-        return [one for name, one in self.constants.items() if name in wanted]
+    def _closed(self, file: _File, main: _File) -> _Names:
+        """What names mean in an imported file; one of the program that it does not import means nothing there."""
+        stem = PurePosixPath(file.name).stem
+        calls = {name: f"{stem}.{name}" for name in main.known.calls.values()}
+        values = {name: f"{stem}.{name}" for name in (*self.own, *main.known.values.values())}
+        return _Names(calls | file.known.calls, values | file.known.values)
 
     def _error(self, code: str, message: str, span: Span, hint: str) -> None:
         self.found.append(Diagnostic(code, message, span, hint, self.source))
 
 
-def _named_statement(node: ast.Statement, known: _Names) -> ast.Statement:
+def _used(constants: Mapping[str, ast.Assign], statements: tuple[ast.Statement, ...]) -> list[ast.Statement]:
+    """The constants that a program uses, and those that they use."""
+    wanted = {n.id for s in statements for n in walk(s) if isinstance(n, ast.Name)}
+    for name in reversed(list(constants)):
+        if name in wanted:
+            wanted |= {n.id for n in walk(constants[name]) if isinstance(n, ast.Name)}
+    return [one for name, one in constants.items() if name in wanted]
+
+
+def _named_statement(node: Statement, known: _Names) -> Statement:
     values = {} if isinstance(node, Definition) else known.values
     return rebuilt(node, lambda inner: _renamed(inner, known.calls, values))
 

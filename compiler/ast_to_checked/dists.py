@@ -114,7 +114,7 @@ def _unknown(c: Context, node: ast.Call) -> Any:
         hint = f"draw from it on its own line: x ~ {name}(…)"
         return c.error("E0906", f"`{name}` is a model; only a distribution can stand here.", node.func_span, hint)
     short = SHORT_NAMES.get(name)
-    hint = hint_for_name(name) or (f"here that is {short}" if short else near(name, [*c.table.names, *c.models]))
+    hint = hint_for_name(name) or (f"here that is {short}" if short else near(name, _candidates(c, name)))
     what = "distribution or model" if c.models else "distribution"
     return c.error(
         "E0207",
@@ -122,6 +122,12 @@ def _unknown(c: Context, node: ast.Call) -> Any:
         node.func_span,
         hint or "docs/language.md lists them all",
     )
+
+
+def _candidates(c: Context, name: str) -> list[str]:
+    """What a name may have been meant to be: distributions, models, and those of an import with a name of its own."""
+    start, dot, _ = name.rpartition(".")
+    return [*c.table.names, *c.models, *(f"{start}.{model.rpartition('.')[2]}" for model in c.models if dot)]
 
 
 # ---------------------------------------------------------------- one row of the table

@@ -21,12 +21,12 @@ ALL = ast.SliceItem(None, None)
 
 @dataclass(frozen=True)
 class Value:
-    """What an argument stands for: an expression, its dims in order, the labels of the argument's own dims;
-    `given`: what the hidden name `node` is to be set to."""
+    """What an argument stands for: an expression, its dims in order; of the argument's own dims, which of these they are and
+    what they are called in the body; `given`: what the hidden name `node` is to be set to."""
 
     node: ast.Expr
     dims: tuple[str, ...]
-    own: tuple[str, ...]
+    own: tuple[tuple[str, str], ...]
     given: ast.Expr | None = None
 
 
@@ -282,31 +282,18 @@ class Body:
         """An argument: its own dims as subscripted in the body, those it varies over at this round."""
         if not value.dims:
             return ast.Subscript(value.node, items, span) if items else value.node
-        own = dict(zip(value.own, items, strict=False))
-        left = list(zip(value.dims, value.dims, strict=True))
+        written = dict(zip([label for label, _ in value.own], items, strict=False))
+        called = dict(value.own)
         out: list[Item] = []
-        plain = not items
-        for label, _ in left:
-            home = self._own_label(label, value)
-            if home is None:
+        for label in value.dims:
+            if label not in called:
                 out.append(ast.Name(self._batch_variable(label), span))
-                plain = False
-            elif home in own:
-                out.append(own[home])
-            elif home != label:
-                out.append(ast.Name(home, span))
-                plain = False
+            elif label in written:
+                out.append(written[label])
             else:
-                out.append(replace(ALL, span=span))
+                out.append(replace(ALL, span=span) if called[label] == label else ast.Name(called[label], span))
+        plain = not items and all(i == ALL for i in out)
         return value.node if plain else ast.Subscript(value.node, tuple(out), span)
-
-    def _own_label(self, label: str, value: Value) -> str | None:
-        """The label that a dim of a value goes by in the body; None for one that the argument does not have."""
-        if label in value.own:
-            return label
-        if label in self.place.batch.values():
-            return None
-        return next((o for o in value.own if o.rstrip("'") == label.rstrip("'") and o not in value.dims), None)
 
 
 def _loop(var: str, label: str, span: Span) -> ast.For:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emfppl.compiler.ast_to_checked import HIDDEN, declared, dims, loops, subscripts, types
+from emfppl.compiler.ast_to_checked import HIDDEN, declared, dims, loops, names, subscripts, types
 from emfppl.compiler.ast_to_checked.constants import fold
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo, listed, near
 from emfppl.compiler.ast_to_checked.functions import whole_hint
@@ -51,6 +51,7 @@ class _Use:
     known: Known
     labels: dict[str, str] = field(default_factory=dict)  # dims of the model -> labels here
     told: dict[str, ast.Expr] = field(default_factory=dict)  # arguments as written
+    own: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # labels of an argument's dims, here and in the body
 
     @property
     def prefix(self) -> str:
@@ -62,12 +63,12 @@ class _Use:
     def arguments(self) -> dict[str, Expr] | None:
         """The values of all arguments by name; those left out have their defaults."""
         wanted = self.known.models[self.call.func].args
-        names = [a.name for a in wanted]
+        order = [a.name for a in wanted]
         fine = True
         for position, arg in enumerate(self.call.args):
-            name = arg.name or (names[position] if position < len(names) else None)
-            if name not in names:
-                fine = self._no_argument(arg, names)
+            name = arg.name or (order[position] if position < len(order) else None)
+            if name not in order:
+                fine = self._no_argument(arg, order)
             elif name in self.told:
                 fine = self.c.error("E0704", f"The argument `{name}` is given twice.", arg.span) or False
             else:
@@ -84,13 +85,13 @@ class _Use:
         wanted = self.known.models[self.call.func].args
         return f"{self.call.func}({', '.join(a.name if a.default is None else f'{a.name} = …' for a in wanted)})"
 
-    def _no_argument(self, arg: ast.Argument, names: list[str]) -> bool:
+    def _no_argument(self, arg: ast.Argument, known: list[str]) -> bool:
         if arg.name is None:
-            message = f"`{self.call.func}` takes {dims.plural(len(names), 'argument')}; here are {len(self.call.args)}."
+            message = f"`{self.call.func}` takes {dims.plural(len(known), 'argument')}; here are {len(self.call.args)}."
             self.c.error("E0701", message, arg.span, f"write {self.usage()}")
         else:
             message = f"`{self.call.func}` has no argument named `{arg.name}`."
-            self.c.error("E0704", message, arg.span, near(arg.name, names) or f"write {self.usage()}")
+            self.c.error("E0704", message, arg.span, near(arg.name, known) or f"write {self.usage()}")
         return False
 
     def _value(self, arg: ast.FunctionArgument) -> Expr | None:
@@ -118,6 +119,7 @@ class _Use:
         """Bind the dims of ``v[k]``: those bound before by label, the others to the value's last axes in order."""
         have = [a.label for a in value.type.axes]
         free = list(have)
+        pairs: dict[str, str] = {}
         for d in arg.dims:
             label = self.label(d.name)
             if label is None:
@@ -126,12 +128,15 @@ class _Use:
                 message = f"`{arg.name}` of `{self.call.func}` is over `{d.name}`, which is `{label}` here, but this is"
                 return self._wrong("E0301", f"{message} {dims.dims_text(have)}.", arg)
             free.remove(label)
+            pairs[d.name] = label
         new = [d.name for d in arg.dims if self.label(d.name) is None]
         if len(free) < len(new):
             message = f"`{arg.name}` of `{self.call.func}` is over [{', '.join(d.name for d in arg.dims)}], but this is"
             return self._wrong("E0304", f"{message} {dims.dims_text(have)}.", arg)
         for name, label in zip(new, free[len(free) - len(new) :], strict=True):
             self.bind(name, label)
+            pairs[name] = label
+        self.own[arg.name] = tuple((pairs[d.name], self.label(d.name) or "") for d in arg.dims)
         return self._whole(arg, value)
 
     def _whole(self, arg: ast.FunctionArgument, value: Expr) -> bool:
@@ -219,7 +224,8 @@ class _Use:
             return self._refuse("E0909", f"`{name}` is data, but `{func}` returns a computed value, which has no density.", hint)
         if info is not None and info.role is Role.PARAM:
             return self._refuse("E0203", f"`{name}` is a param; it can't be drawn.", "choose another name")
-        if any(v.startswith(f"{self.prefix}.") for v in self.c.variables):
+        inner = {f"{self.prefix}.{v}" for v in made.variables if v != made.named}
+        if any(v in self.c.variables for v in inner):
             hint = f"draw all of it at once, over one more dim: {name}[…] ~ {func}(…), or give the parts names of their own"
             return self._refuse("E0910", f"`{name}` is drawn from a model twice; its inner variables would be too.", hint)
         return True
@@ -284,7 +290,7 @@ class _Use:
     def _arguments_vary(self, made: Made, values: dict[str, Expr], whole: dict[int, str], batch: dict[int, str]) -> bool:
         """Whether arguments vary, beyond their own dims, over repetitions only."""
         for arg in made.node.args:
-            own = {self.label(d.name) for d in arg.dims}
+            own = dict(self.own[arg.name])
             for axis in values[arg.name].type.axes:
                 if axis.label in own or axis.label in batch.values():
                     continue
@@ -311,14 +317,22 @@ class _Use:
         """How the body refers to an argument: by what is written, where that is a name or a number, else by a hidden name."""
         given = self.told[arg.name]
         labels = tuple(a.label for a in value.type.axes)
-        own = tuple(self.label(d.name) or d.name for d in arg.dims)
+        own = self.own[arg.name]
         if isinstance(given, ast.Name) and labels:
             return Value(given, self._dims_of(given), own)
         literal = given.operand if isinstance(given, ast.Unary) else given
         place = isinstance(given, ast.Subscript) and isinstance(given.base, ast.Name)
         if not labels and (isinstance(literal, SIMPLE) or isinstance(given, ast.Name) or place or isinstance(value, Const)):
             return Value(given, (), own)
-        return Value(ast.Name(f"{self.prefix}.{arg.name}{HIDDEN}", given.span), labels, own, given)
+        return Value(ast.Name(self._hidden(arg.name), given.span), labels, own, given)
+
+    def _hidden(self, name: str) -> str:
+        """A name for the value of an argument; a variable that is drawn in pieces needs one for each."""
+        count, hidden = 1, f"{self.prefix}.{name}{HIDDEN}"
+        while hidden in self.c.variables or names.helper_home(self.c, hidden) is not None:
+            count += 1
+            hidden = f"{self.prefix}.{name}.{count}{HIDDEN}"
+        return hidden
 
     def _dims_of(self, name: ast.Name) -> tuple[str, ...]:
         info: VariableInfo | None = types.find_variable(self.c, name.id, self.env)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import click
 
 from emfppl.commands.inputs import source
-from emfppl.compiler.pipeline import stage_text
-
-STAGES = ("ast", "checked", "graph", "passes")
+from emfppl.compiler.pipeline import STAGES, stage_text
 
 
 @click.command()
