@@ -28,7 +28,8 @@ from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
 from emfppl.runtime.read_data import read_data
 
-CASES = {c.name: c for c in (*posteriordb(), *paper())}
+# one case for each pair of model and data
+CASES = {c.name: c for c in {(c.model, c.data): c for c in (*paper(), *posteriordb())}.values()}
 
 
 @pytest.fixture(autouse=True)
