@@ -21,6 +21,7 @@ from emfppl.compiler.expressions import (
     Let,
     LoopVar,
     MatMul,
+    Ode,
     Reduce,
     Ref,
     Relabel,
@@ -84,6 +85,8 @@ def _bound(expr: Expr) -> tuple[str, int]:
             return f"{expr.op}({text(expr.arg)}, over = {', '.join(expr.over)})", ATOM
         case ArrayCall():
             return f"{expr.op}({', '.join(map(text, expr.args))})", ATOM
+        case Ode():
+            return _ode(expr), ATOM
         case Relabel():
             pairs = ", ".join(f"{new} = {old}" for old, new in zip(expr.old, expr.new, strict=True))
             return f"relabel({text(expr.arg)}, {pairs})", ATOM
@@ -91,6 +94,14 @@ def _bound(expr: Expr) -> tuple[str, int]:
             bindings = ", ".join(f"{name} = {text(value)}" for name, value in expr.bindings)
             return f"let({bindings} in {text(expr.body)})", ATOM
     raise TypeError(expr)
+
+
+def _ode(expr: Ode) -> str:
+    """``ode(body; y0, t0, times, name = argument)``"""
+    t, y, *names = expr.names
+    given = [text(a) for a in expr.args[:3]] + [f"{n} = {text(a)}" for n, a in zip(names, expr.args[3:], strict=True)]
+    options = [f"rtol = {expr.rtol}", f"atol = {expr.atol}", f"max_steps = {expr.max_steps}"]
+    return f"ode{'_stiff' * expr.stiff}({t}, {y} -> {text(expr.body)}; {', '.join([*given, *options])})"
 
 
 def _apply(expr: Apply) -> tuple[str, int]:

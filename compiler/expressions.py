@@ -199,6 +199,29 @@ class ArrayCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Ode:
+    """``ode(f, y0, t0, times, …)``: the solution of dy/dt = `body` with y(t0) = y0, at the times.
+
+    `args` are y0, t0, the times and what f is passed besides t and y; `cores` their own axes: those of the state, none, that of
+    the times (none for a single time), those that f declares. All other axes are batch axes: one equation for each point of
+    them. `body` is over the axes of the state; it refers to t, y and what follows in `args` by the local names in `names`, and
+    to nothing else.
+    """
+
+    args: tuple[Expr, ...]
+    cores: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+    axes: tuple[tuple[Axis, ...], ...]  # of what `names` stand for
+    body: Expr
+    stiff: bool
+    rtol: float
+    atol: float
+    max_steps: int
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
 class Relabel:
     """The same values under other axis labels, as when an array over ``pt`` is passed for a function's ``v[k]``."""
 
@@ -219,7 +242,7 @@ class Let:
     span: Span = _span()
 
 
-Expr: TypeAlias = Const | Array | Stack | SizeOf | LoopVar | Ref | Apply | Reduce | MatMul | ArrayCall | Relabel | Let
+Expr: TypeAlias = Const | Array | Stack | SizeOf | LoopVar | Ref | Apply | Reduce | MatMul | ArrayCall | Ode | Relabel | Let
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
@@ -227,7 +250,7 @@ def children(expr: Expr) -> tuple[Expr, ...]:
     match expr:
         case Ref():
             return tuple(i.index for i in expr.indices if isinstance(i, Gather))
-        case Apply() | ArrayCall() | Stack():
+        case Apply() | ArrayCall() | Stack() | Ode():
             return expr.args
         case Reduce() | Relabel():
             return (expr.arg,)

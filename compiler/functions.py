@@ -177,6 +177,11 @@ BASES: dict[str, Special] = _table(
     Special("bspline", ("x", "knots", "degree"), "the B-splines of that degree at x"),
     Special("ispline", ("x", "knots", "degree"), "their integrals, scaled to rise from 0 to 1: monotone"),
 )
+SOLUTIONS: dict[str, Special] = _table(
+    Special("ode", ("f", "y0", "t0", "times"), "y at the times, where dy/dt = f(t, y, …) and y(t0) = y0"),
+    Special("ode_stiff", ("f", "y0", "t0", "times"), "the same by an implicit method, for stiff equations"),
+)
+
 NAMES = frozenset((
-    *ELEMENTWISE, *REDUCTIONS, *ARRAY, *SOLVERS, *MATRICES, *COVARIANCES, *BASES, "if",
+    *ELEMENTWISE, *REDUCTIONS, *ARRAY, *SOLVERS, *MATRICES, *COVARIANCES, *BASES, *SOLUTIONS, "if",
 ))  # fmt: skip

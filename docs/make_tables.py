@@ -1,11 +1,14 @@
-"""Writes docs/errors.md and docs/distributions.md from the tables of codes and of distributions (``make docs``)."""
+"""Writes docs/errors.md, distributions.md and functions.md from the tables of the compiler (``make docs``)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from emfppl.compiler import functions
 from emfppl.compiler.distributions import STANDARD, Distribution, Parameter
 from emfppl.compiler.pipeline import check_text
 from emfppl.grammar.codes import CODES
@@ -169,11 +172,82 @@ def _support(text: str) -> str:
     return SUPPORTS[text]
 
 
-# ---------------------------------------------------------------- both
+# ---------------------------------------------------------------- functions.md
+
+ABOUT_FUNCTIONS = """\
+# Functions
+
+Generated from the compiler's table by `make docs`. Arguments align by the names of their dims. How each is used stands in
+[the language](language.md#functions).
+
+"""
+FUNCTIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("Entry by entry", "The result runs over all dims of the arguments.", functions.ELEMENTWISE),
+    (
+        "Over dims",
+        "With `over = dim` or `over = [a, b]`; without it over all dims of x. The dims vanish; that of the cumulative ones "
+        "stays. `argmin` and `argmax` go over one dim, the result can index it.",
+        functions.REDUCTIONS,
+    ),
+    (
+        "Vectors and matrices",
+        "A vector is over the last dim of its argument, a matrix over the last two, or over those that `over =` names. All "
+        "other dims are batches. Matrices are square but for those of `qr_q` and `qr_r`.",
+        functions.ARRAY,
+    ),
+    (
+        "Systems of equations",
+        "A is over [k, k']. With b over k the result is over k'; with b over k' the transposed system is solved, and the result is "
+        "over k. Whatever else b runs over are further columns.",
+        functions.SOLVERS,
+    ),
+    ("Matrices made", "", functions.MATRICES),
+    (
+        "Covariances",
+        "With x over obs the result is over [obs, obs']; with a second set of points, `exp_quad(x, x_new, scale, length)`, over "
+        "[obs, new]. Of an x over several dims the first (or that of `over =`) holds the points, and distances sum over the others, "
+        "where a length may differ. `scale` is a standard deviation. Slopes are finite where points coincide.",
+        functions.COVARIANCES,
+    ),
+    (
+        "Splines",
+        "The functions of the basis run along the last dim of the left side that x does not have; with the ends counted among "
+        "the knots, in ascending order, there are as many as knots + degree − 1.",
+        functions.BASES,
+    ),
+    (
+        "Differential equations",
+        "`f` is the name of a function `def f(t: real, y[k]: real, …): real` that returns the slopes of y; what it takes besides t "
+        "and y stands behind the times. The result is over the dim of the times and those of y0. `rtol = 1e-6`, `atol = 1e-6` "
+        "and `max_steps = 10000` may be given.",
+        functions.SOLUTIONS,
+    ),
+)
+
+
+def functions_page() -> str:
+    """The table of functions, one section a kind."""
+    parts = [ABOUT_FUNCTIONS]
+    for title, about, rows in FUNCTIONS:
+        table = [f"| `{_call(row)}` | {row.formula.replace('|', chr(92) + '|')} |" for row in rows.values()]
+        text = f"{about}\n\n" if about else ""
+        parts.append(f"## {title}\n\n{text}| function | value |\n|---|---|\n" + "\n".join(table) + "\n\n")
+    return "".join(parts).rstrip() + "\n"
+
+
+def _call(row: Any) -> str:
+    return f"{row.name}({', '.join(getattr(row, 'params', ('x',)))}{', …' * (row.name in functions.SOLUTIONS)})"
+
+
+# ---------------------------------------------------------------- all
 
 
 def pages() -> dict[Path, str]:
-    return {DOCS / "errors.md": errors_page(), DOCS / "distributions.md": distributions_page()}
+    return {
+        DOCS / "errors.md": errors_page(),
+        DOCS / "distributions.md": distributions_page(),
+        DOCS / "functions.md": functions_page(),
+    }
 
 
 if __name__ == "__main__":

@@ -348,6 +348,12 @@ CODES: tuple[Code, ...] = (
         "The guide block sets a gate of something that is no latent, or in a way that does not exist.",
     ),
     Code("E0708", "a second guide, backbone or gate", "Each is given once."),
+    Code(
+        "E0709",
+        "a differential equation that can't be solved so",
+        "`ode(f, y0, t0, times, …)` takes the name of a function `def f(t: real, y[k]: real, …): real` that returns the slopes "
+        "of y, over y's own dims; the times have a dim of their own.",
+    ),
     # -- E08 limits of the compiler
     Code(
         "E0801",

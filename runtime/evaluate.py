@@ -6,7 +6,7 @@ Subscripts that are affine in a loop become slices; only index data and repeated
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,8 +14,8 @@ import jax.numpy as jnp
 
 from emfppl.compiler import expressions as x
 from emfppl.compiler.expressions import At, Gather, Index, Kind, Whole
-from emfppl.runtime import operations
-from emfppl.runtime.named import Labels, Named, aligned, arranged, union
+from emfppl.runtime import ode, operations
+from emfppl.runtime.named import Labels, Named, aligned, arranged, filled, union
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def evaluate(expr: x.Expr, scope: Scope) -> Named:
             return _basis(expr, scope)
         case x.ArrayCall():
             return _array_call(expr, scope)
+        case x.Ode():
+            return _ode(expr, scope)
         case x.Relabel():
             value = evaluate(expr.arg, scope)
             new = dict(zip(expr.old, expr.new, strict=True))
@@ -143,6 +145,35 @@ def _basis(expr: x.ArrayCall, scope: Scope) -> Named:
     batch = _batch(parts, expr.cores[:2])
     arrays = [jnp.asarray(arranged(p, (*batch, *core)), float) for p, core in zip(parts, expr.cores, strict=False)]
     return Named(operations.BASES[expr.op](*arrays, int(degree.value)), (*batch, *expr.out))
+
+
+def _ode(expr: x.Ode, scope: Scope) -> Named:
+    """One equation for every point of the batch axes."""
+    parts = [_with_core(arg, core, scope) for arg, core in zip(expr.args, expr.cores, strict=True)]
+    batch = _batch(parts, expr.cores)
+    kinds = [Kind.REAL] * 3 + [arg.type.kind for arg in expr.args[3:]]
+    arrays = [
+        as_type(arranged(p, (*batch, *core)), kind) for p, core, kind in zip(parts, expr.cores, kinds, strict=True)
+    ]
+    single = not expr.cores[2]
+    arrays[2] = arrays[2][..., None] if single else arrays[2]
+    out = ode.solved(_equation(expr, scope), arrays, len(batch), ode.Solver(expr.stiff, expr.rtol, expr.atol, expr.max_steps))
+    where = len(batch)
+    out = jnp.squeeze(out, where) if single else out
+    return Named(out, (*batch, *expr.cores[2], *expr.cores[0]))
+
+
+def _equation(expr: x.Ode, scope: Scope) -> Callable:
+    """``f(t, y, args)``: the slopes of y over the axes of the state."""
+    state = expr.cores[0]
+
+    def f(t: Any, y: Any, args: tuple) -> Any:
+        values = zip(expr.names, (t, y, *args), expr.axes, strict=True)
+        local = {name: (Named(value, tuple(a.label for a in axes)), axes) for name, value, axes in values}
+        slopes = evaluate(expr.body, Scope(scope.sizes, {}, {}, local))
+        return jnp.asarray(filled(slopes, state, jnp.shape(y)), jnp.result_type(y))
+
+    return f
 
 
 # ---------------------------------------------------------------- references

@@ -122,7 +122,7 @@ class Rewriting:
         match expr:
             case Ref():
                 return self._reference(expr)
-            case x.Apply() | x.ArrayCall() | x.Stack():
+            case x.Apply() | x.ArrayCall() | x.Stack() | x.Ode():
                 return replace(expr, args=tuple(map(self.expr, expr.args)))
             case x.Reduce() | x.Relabel():
                 return replace(expr, arg=self.expr(expr.arg))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emfppl.compiler import functions
 from emfppl.compiler.distributions import STANDARD
 from emfppl.grammar.codes import CODES
 
@@ -25,6 +26,7 @@ def test_pages_are_complete():
     errors, distributions = (DOCS / "errors.md").read_text(), (DOCS / "distributions.md").read_text()
     assert all(f"### {code.id}: {code.title}\n\n{code.explanation}" in errors for code in CODES)
     assert all(f"`{row.name}(" in distributions for row in STANDARD.rows)
+    assert all(f"`{name}(" in (DOCS / "functions.md").read_text() for name in functions.NAMES - {"if"})
 
 
 def test_codes_are_in_order_and_each_once():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from emfppl.compiler.ast_to_checked import arrays, bases, covariances, dims, functions, names, types
+from emfppl.compiler.ast_to_checked import arrays, bases, covariances, dims, inlining, names, odes, types
 from emfppl.compiler.ast_to_checked.context import Context, Env, listed, near
 from emfppl.compiler.expressions import Axis, Expr, Kind, Reduce, Type
-from emfppl.compiler.functions import ARRAY, BASES, COVARIANCES, ELEMENTWISE, MATRICES, REDUCTIONS, SOLVERS
+from emfppl.compiler.functions import ARRAY, BASES, COVARIANCES, ELEMENTWISE, MATRICES, REDUCTIONS, SOLUTIONS, SOLVERS
 from emfppl.compiler.sizes import Size
 from emfppl.compiler.types import arithmetic, join
 from emfppl.grammar import ast_nodes as ast
@@ -25,7 +25,7 @@ def call(c: Context, node: ast.Call, env: Env, place: Place = None) -> Expr | No
             "E0507", f"`{name}` is a distribution; it can't be part of an expression.", node.func_span, hint
         )
     if name in c.functions:
-        return functions.inline(c, node, env, place)
+        return inlining.inline(c, node, env, place)
     if name == "if":
         return _if(c, node, env, place)
     if name in ELEMENTWISE:
@@ -34,6 +34,8 @@ def call(c: Context, node: ast.Call, env: Env, place: Place = None) -> Expr | No
         return _reduction(c, node, env)
     if name in BASES:
         return bases.basis(c, node, env, place)
+    if name in SOLUTIONS:
+        return odes.ode(c, node, env, place)
     if name in COVARIANCES:
         return covariances.covariance(c, node, env)
     if name in ARRAY or name in SOLVERS or name in MATRICES:
@@ -45,7 +47,8 @@ def call(c: Context, node: ast.Call, env: Env, place: Place = None) -> Expr | No
 
 def _skim(c: Context, node: ast.Expr, env: Env) -> None:
     """Look into an argument of something unknown for faults of its own."""
-    if not isinstance(node, ast.ListLiteral) and not (isinstance(node, ast.Call) and c.table.get(node.func)):
+    named = isinstance(node, ast.Name) and node.id in c.functions
+    if not named and not isinstance(node, ast.ListLiteral) and not (isinstance(node, ast.Call) and c.table.get(node.func)):
         types.type_of(c, node, env)
 
 

@@ -19,7 +19,7 @@ FOREIGN_FUNCTIONS = {
     "qlogis": "logit",
     "normal_cdf": "Phi", "pnorm": "Phi", "std": "sd", "stdev": "sd", "variance": "var", "average": "mean",
     "log_sum_exp": "logsumexp",
-    "dot": "a @ b", "dot_product": "a @ b", "inprod": "a @ b", "matmul": "a @ b", "inv": "inverse",
+    "dot": "a @ b", "dot_product": "a @ b", "inprod": "a @ b", "matmul": "a @ b", "inv": "1 / x, or inverse(A) of a matrix",
     "step": "if(x >= 0, 1, 0)",
     "cumulative_sum": "cumsum", "log_determinant": "logdet",
     "rep_vector": "a single number, which broadcasts", "power": "x ^ y",

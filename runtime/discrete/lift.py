@@ -160,14 +160,14 @@ class _One:
         match e:
             case Ref():
                 return self._reference(e, env)
-            case x.Apply():
+            case x.Apply() | x.Stack():
                 return replace(e, args=tuple(self.expr(a, env) for a in e.args))
             case x.Reduce():
                 return replace(e, arg=self.expr(e.arg, {**env, **dict.fromkeys(e.over)}))
             case x.MatMul():
                 inner = {**env, e.over: None}
                 return replace(e, left=self.expr(e.left, inner), right=self.expr(e.right, inner))
-            case x.ArrayCall():
+            case x.ArrayCall() | x.Ode():
                 pairs = zip(e.args, e.cores, strict=True)
                 return replace(e, args=tuple(self.expr(a, {**env, **dict.fromkeys(core)}) for a, core in pairs))
             case x.Relabel():
