@@ -197,16 +197,16 @@ FUNCTIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ),
     (
         "Systems of equations",
-        "A is over [k, k']. With b over k the result is over k'; with b over k' the transposed system is solved, and the result is "
-        "over k. Whatever else b runs over are further columns.",
+        "A is over [k, k']. With b over k the result is over k'; with b over k' the transposed system is solved, and the "
+        "result is over k. Whatever else b runs over are further columns.",
         functions.SOLVERS,
     ),
     ("Matrices made", "", functions.MATRICES),
     (
         "Covariances",
         "With x over obs the result is over [obs, obs']; with a second set of points, `exp_quad(x, x_new, scale, length)`, over "
-        "[obs, new]. Of an x over several dims the first (or that of `over =`) holds the points, and distances sum over the others, "
-        "where a length may differ. `scale` is a standard deviation. Slopes are finite where points coincide.",
+        "[obs, new]. Of an x over several dims the first (or that of `over =`) holds the points, and distances sum over the "
+        "others, where a length may differ. `scale` is a standard deviation.",
         functions.COVARIANCES,
     ),
     (

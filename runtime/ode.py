@@ -2,8 +2,8 @@
 
 Explicit: Tsit5, of order 5 (Tsitouras, 2011, *Computers & Mathematics with Applications* 62). Stiff: Kvaerno5, of order 5 and
 L-stable (Kværnø, 2004, *BIT* 44). Steps adapt to the tolerances; values at the times are interpolated. Slopes go back through
-the steps that were taken. Where the solver does not arrive (too many steps, a solution that blows up, times that go back) values
-are nan.
+the steps that were taken. At times where the solver does not arrive (too many steps, a solution that blows up) and at those that
+go back values are nan.
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ class Solver:
                 max_steps=self.max_steps,
                 throw=False,
             )
-        arrived = found.result == diffrax.RESULTS.successful
-        fine = jnp.reshape(arrived & (times >= latest), (-1,) + (1,) * y0.ndim)
         assert found.ys is not None
-        return jnp.where(fine, found.ys, jnp.nan)
+        forward = jnp.reshape(times >= latest, (-1,) + (1,) * y0.ndim)
+        return jnp.where(forward & jnp.isfinite(found.ys), found.ys, jnp.nan)  # infinite where not arrived
 
 
 def solved(f: Callable, arrays: Sequence[jax.Array], batch: int, solver: Solver) -> jax.Array:
