@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.agreement import Case, Task, line, paper, posteriordb, table
 from emfppl.compiler.ast_to_checked import check
-from emfppl.compiler.expressions import ArrayCall, Expr, Ref, walk
+from emfppl.compiler.expressions import ArrayCall, Expr, Ode, Ref, walk
 from emfppl.compiler.graph import FactorNode, Graph, RandomNode, Role, dist_exprs, node_exprs, support_exprs
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.diagnostics import EmfError
@@ -80,7 +80,7 @@ def features(program: Program) -> list[str]:
 
 def _found(graph: Graph, program: Program) -> dict[str, bool]:
     random = [n for n in graph.nodes if isinstance(n, RandomNode)]
-    ops = {e.op for n in graph.nodes for x in node_exprs(n) for e in walk(x) if isinstance(e, ArrayCall)}
+    parts = [e for n in graph.nodes for x in node_exprs(n) for e in walk(x)]
     latent = {v.name for v in graph.of_role(Role.LATENT)} - {name for m in graph.marginals for name in m.names}
     return {
         "discrete latents": bool(graph.marginals),
@@ -92,7 +92,9 @@ def _found(graph: Graph, program: Program) -> dict[str, bool]:
         "mixture": any(n.dist.name == "Mixture" for n in random),
         "trained params": bool(graph.of_role(Role.PARAM)),
         "factor": any(isinstance(n, FactorNode) for n in graph.nodes),
-        "covariance function": bool(ops & KERNELS),
+        "covariance function": any(isinstance(e, ArrayCall) and e.op in KERNELS for e in parts),
+        "differential equation": any(isinstance(e, Ode) for e in parts),
+        "sub-model": graph.source is not None and "\nmodel " in graph.source.text,
     }
 
 
