@@ -63,7 +63,10 @@ class NodeMap:
         """The bijection and the density; made anew at each use, since what is made under a trace must not outlive it."""
         if self.alone:
             support = self.interval if self.support.name in ("interval", "integers") else self.support.name
-            return Plain(support, self._density(), self.batch_shape, self.event_shape)
+            return Plain(support, self._own_map().log_prob, self.batch_shape, self.event_shape)
+        return self._own_map()
+
+    def _own_map(self) -> EventMap:
         if is_discrete(self.dist, self.table):
             return self._discrete()
         if self.support.name not in ("interval", "integers") and self.support.name != "real_vector":

@@ -131,7 +131,7 @@ def test_the_laws_of_the_bijection(case):
         half = {k: jnp.full(s, 0.6) for k, s in program.noise_shapes.items()}
         flat, unflatten = ravel_pytree(noise)
         of = lambda u: program.forward(unflatten(u), half)  # noqa: E731
-        jacobian, (_, log_det) = jax.jit(lambda u: (jax.jacfwd(lambda w: coordinates(program, of(w)[0]))(u), of(u)))(flat)
+        jacobian, (_, log_det) = jax.jit(lambda u: (jax.jacrev(lambda w: coordinates(program, of(w)[0]))(u), of(u)))(flat)
         assert float(log_det) == pytest.approx(np.linalg.slogdet(np.asarray(jacobian))[1], rel=1e-7, abs=1e-7)
         ungated = both_ways(program, None)
         offsets = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -401,3 +403,17 @@ def test_truncated_counts_include_their_bounds(lower, upper):
         assert np.all(np.isneginf(found[~inside]))
         draws = np.asarray(jax.vmap(node.sample)(jax.random.split(jax.random.key(3), 100))).ravel()
         np.testing.assert_allclose(np.bincount(draws, minlength=60)[:60] / draws.size, np.exp(found), atol=0.03)
+
+
+def test_a_node_without_its_prior_map_keeps_its_density():
+    """Its gate is shut for good; the law is still the declared one, cut to its type."""
+    cut = node_map(D("Gamma", {"concentration": 0.01, "rate": 0.01}), SupportValue("interval", 0.1, 5.0), True, (), (), TABLE)
+    law = stats.gamma(0.01, scale=100)
+    exact = law.logpdf(2.0) - np.log(law.cdf(5.0) - law.cdf(0.1))
+    for node in (cut, replace(cut, alone=True)):
+        assert float(node.log_prob(jnp.asarray(2.0))) == pytest.approx(exact, rel=1e-4)
+    u = jnp.asarray(0.3)
+    x, log_det = replace(cut, alone=True).forward(u)
+    assert float(x) == pytest.approx(0.1 + 4.9 / (1 + np.exp(-0.3)), rel=1e-6)
+    assert float(replace(cut, alone=True).inverse(x)[0]) == pytest.approx(0.3, rel=1e-5)
+    assert float(log_det) == pytest.approx(np.log(float(jax.grad(lambda v: replace(cut, alone=True).forward(v)[0])(u))), rel=1e-5)
