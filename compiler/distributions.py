@@ -152,6 +152,10 @@ BUILT_IN: tuple[Distribution, ...] = (
                  formula="Σ_k weights_k p_k(x)"),
     Distribution("truncated", ((_("base", DISTRIBUTION), _("lower", required=False), _("upper", required=False)),), "of base",
                  formula="p(x) / (F(upper) − F(lower)) on lower < x < upper"),
+    Distribution("censored", ((_("base", DISTRIBUTION), _("lower", required=False), _("upper", required=False)),), "of base",
+                 formula="P(X ≥ upper) at upper and above, P(X ≤ lower) at lower and below, else p(x); observations only"),
+    Distribution("rounded", ((_("base", DISTRIBUTION), _("step", POSITIVE, default=1.0, required=False)),), "of base",
+                 formula="F(x + step/2) − F(x − step/2); observations only"),
     Distribution("Flat", ((),), "real", formula="1 (improper; of the support of the declared type)"),
 )
 

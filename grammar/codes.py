@@ -288,7 +288,12 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0509",
         "a distribution that can't be composed so",
-        "What stands inside Mixture or truncated is not what they need.",
+        "What stands inside Mixture, truncated, censored, rounded or ZeroInflated is not what they need.",
+    ),
+    Code(
+        "E0510",
+        "a censored latent",
+        "`censored` and `rounded` say how data were recorded; what is not data is drawn from the distribution inside.",
     ),
     # -- E06 loops and recurrences
     Code(

@@ -133,6 +133,9 @@ def mixture(
         over.label,
         node.span,
     )
+    if component.dist.name in OBSERVED_ONLY:
+        message = f"`{component.dist.name}` stands outermost: what is recorded comes last."
+        return c.error("E0509", message, inner.span, f"write {component.dist.name}(Mixture(weights, component), …)")
     if any(_mentions(bound, over.label) for bound in _bounds(component.support)):
         message = f"The components of this mixture differ in support along `{over.label}`."
         return c.error("E0506", message, inner.span, "bounds must be the same for all components")
@@ -154,6 +157,49 @@ def _mentions(expr: Expr, label: str) -> bool:
 def truncated(
     c: Context, node: ast.Call, row: Distribution, given: dict[str, ast.Expr], env: Env, goal: Goal
 ) -> dists.TypedDist | None:
+    found = _bounded(c, node, row, given, env, goal)
+    return found and _cut(c, node, *found)
+
+
+def censored(
+    c: Context, node: ast.Call, row: Distribution, given: dict[str, ast.Expr], env: Env, goal: Goal
+) -> dists.TypedDist | None:
+    """``censored(base, lower, upper)``: recorded values at a limit or beyond say no more than that."""
+    found = _bounded(c, node, row, given, env, goal)
+    if found is None:
+        return None
+    base, bounds = found
+    low, high = bounds.get("lower"), bounds.get("upper")
+    if isinstance(low, Const) and isinstance(high, Const) and low.value >= high.value:
+        message = f"Everything is censored between these limits, {low.value:g} and {high.value:g}."
+        return c.error("E0505", message, node.span, "the lower limit comes first")
+    dist = Dist("censored", (("base", base.dist), *bounds.items()), base.dist.event, None, node.span)
+    return replace(base, dist=dist)
+
+
+def rounded(
+    c: Context, node: ast.Call, row: Distribution, given: dict[str, ast.Expr], env: Env, goal: Goal
+) -> dists.TypedDist | None:
+    """``rounded(base, step)``: real numbers recorded to the nearest multiple of a step."""
+    base = dists.dist_of(c, given["base"], env, goal)
+    step: Expr | None = number(1.0)
+    if "step" in given:
+        step = argument(c, given["step"], row, row.forms[0][1], env, goal, ())
+    if base is None or step is None:
+        return None
+    if base.kind is not Kind.REAL or not has_tails(c, base):
+        message = f"`{base.dist.name}` can't be rounded; only distributions of single real numbers can."
+        return c.error("E0509", message, given["base"].span)
+    return replace(base, dist=Dist("rounded", (("base", base.dist), ("step", step)), base.dist.event, None, node.span))
+
+
+OBSERVED_ONLY = ("censored", "rounded")
+
+
+def _bounded(
+    c: Context, node: ast.Call, row: Distribution, given: dict[str, ast.Expr], env: Env, goal: Goal
+) -> tuple[dists.TypedDist, dict[str, Expr]] | None:
+    """The base and the bounds of ``truncated`` and ``censored``."""
     base = dists.dist_of(c, given["base"], env, goal)
     bounds: dict[str, Expr] = {}
     fine = True
@@ -165,20 +211,21 @@ def truncated(
                 bounds[parameter.name] = value
     if base is None or not fine:
         return None
+    name = row.name
     if not has_tails(c, base):
-        message = f"`{base.dist.name}` can't be truncated; only distributions of single numbers with a distribution function can."
-        return c.error("E0509", message, given["base"].span, "for a density of your own write factor …")
+        message = f"`{base.dist.name}` can't be {name}; only distributions of single numbers with a distribution function can."
+        hint = "for a density of your own write factor …"
+        if base.dist.name in OBSERVED_ONLY:
+            message = f"`{base.dist.name}` stands outermost: what is recorded comes last."
+            hint = f"write {base.dist.name}({name}(…), …)"
+        return c.error("E0509", message, given["base"].span, hint)
     if not bounds:
-        return c.error(
-            "E0502",
-            "`truncated` needs a bound.",
-            node.span,
-            "write truncated(base, lower = 0) or truncated(base, 0, 1)",
-        )
-    return _cut(c, node, base, bounds)
+        hint = f"write {name}(base, lower = 0) or {name}(base, 0, 1)"
+        return c.error("E0502", f"`{name}` needs a bound.", node.span, hint)
+    return base, bounds
 
 
-NO_TAILS = ("Categorical", "OrderedLogistic", "BetaBinomial")
+NO_TAILS = ("Categorical", "OrderedLogistic", "BetaBinomial", "censored", "rounded")
 
 
 def has_tails(c: Context, typed: dists.TypedDist) -> bool:

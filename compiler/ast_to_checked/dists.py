@@ -74,6 +74,10 @@ def dist_of(c: Context, node: ast.Expr, env: Env, goal: Goal) -> TypedDist | Non
         return composed.mixture(c, node, given, env, goal)
     if row.name == "truncated":
         return composed.truncated(c, node, row, given, env, goal)
+    if row.name == "censored":
+        return composed.censored(c, node, row, given, env, goal)
+    if row.name == "rounded":
+        return composed.rounded(c, node, row, given, env, goal)
     if row.name == "Categorical":
         return composed.categorical(c, node, row, given, env, goal)
     if row.name == "OrderedLogistic":

@@ -167,6 +167,8 @@ def _ranges_meet(
             notes,
         )
         return False
+    if isinstance(a, Integers) and isinstance(b, Interval) and typed.dist.name == "rounded":
+        return True
     if isinstance(a, Integers) and isinstance(b, Interval):
         c.error(
             "W0106",

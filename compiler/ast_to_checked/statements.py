@@ -89,6 +89,10 @@ def _draw(c: Context, node: ast.Random, info: VariableInfo, target: Target, env:
         if not observed.agrees(c, node, info, typed, said):
             return None
         return CheckedRandom(target, typed.dist, typed.support, False, True, node.span)
+    if typed.dist.name in composed.OBSERVED_ONLY:
+        message = f"`{info.name}` is not data; only what is observed is {typed.dist.name}."
+        hint = f"declare the recorded values as data, or draw from what is inside `{typed.dist.name}`"
+        return c.error("E0510", message, node.dist.span, hint)
     found = _support(c, node, said, typed, axes)
     if found is None:
         return None

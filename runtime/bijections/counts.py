@@ -232,6 +232,22 @@ def truncated(base: Counts, lower: Any, upper: Any) -> Counts:
     return Counts(lambda x: base.log_density(x) - log_mass, tails, least, most)
 
 
+def censored(base: Counts, lower: Any, upper: Any) -> Counts:
+    """P(X ≥ upper) at and above the upper limit, P(X ≤ lower) at and below the lower one."""
+
+    def log_prob(x: jax.Array) -> jax.Array:
+        out = base.log_density(x)
+        if upper is not None:
+            limit = jnp.ceil(jnp.asarray(upper, float))
+            out = jnp.where(x >= limit, base.all_tails(jnp.where(jnp.isfinite(limit), limit, 0.0) - 1.0)[1], out)
+        if lower is not None:
+            limit = jnp.floor(jnp.asarray(lower, float))
+            out = jnp.where(x <= limit, base.all_tails(jnp.where(jnp.isfinite(limit), limit, 0.0))[0], out)
+        return out
+
+    return Counts(log_prob, None, base.lower, base.upper)
+
+
 def _between(a: tuple[jax.Array, jax.Array], b: tuple[jax.Array, jax.Array]) -> jax.Array:
     """log (F(b) − F(a)) of two places' tails: the difference of the smaller ones."""
     left = a[0] < -0.6931471805599453

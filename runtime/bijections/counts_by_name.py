@@ -23,6 +23,8 @@ def counts_of(value: DistValue, table: Table) -> Counts:
             return counts.mixture(log_of(args["weights"]), counts_of(above_zero(args["component"]), table))
         case "truncated":
             return counts.truncated(counts_of(args["base"], table), args.get("lower"), args.get("upper"))
+        case "censored":
+            return counts.censored(counts_of(args["base"], table), args.get("lower"), args.get("upper"))
         case "ZeroInflated":
             return counts.zero_inflated(counts_of(args["base"], table), *counts.log_gates(args))
     return counts.LAWS[value.name](**args)

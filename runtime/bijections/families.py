@@ -58,7 +58,7 @@ LAWS: Mapping[str, Callable[..., Law]] = MappingProxyType(
 )
 """Laws of one real number, called with the distribution's arguments by name."""
 
-COMPOSED = frozenset({"Mixture", "truncated", "ZeroInflated", "Flat"})
+COMPOSED = frozenset({"Mixture", "truncated", "censored", "rounded", "ZeroInflated", "Flat"})
 """Distributions made of others, and the one without a density."""
 
 DISCRETE: Mapping[str, Callable[..., dist.Distribution]] = MappingProxyType(

@@ -8,6 +8,7 @@ the same, narrowed to an interval          ``truncated.Truncated`` inside ``maps
 whole vectors and matrices                 ``vectors``: a map for each distribution
 identical draws, ordered                   ``ordered.Ordered``: order statistics
 identical normals that sum to zero         ``sum_to_zero.SumToZero``
+censored and rounded numbers               ``censored.Observation``: density and sampler only
 whole numbers                              ``discrete.Discrete``: density and sampler only
 ``Flat``, nearly improper ones, others     ``maps.Plain``: the support's transform, no prior map
 =========================================  =======================================================================
@@ -26,6 +27,7 @@ from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.expressions import Const
 from emfppl.runtime.bijections import multinomial, unconstrain
+from emfppl.runtime.bijections.censored import censored, rounded
 from emfppl.runtime.bijections.counts import Counts, truncated
 from emfppl.runtime.bijections.counts_by_name import counts_of
 from emfppl.runtime.bijections.discrete import single
@@ -71,7 +73,7 @@ class NodeMap:
             return self._discrete()
         if self.support.name not in ("interval", "integers") and self.support.name != "real_vector":
             return self._structured()
-        return self._vector() or self._scalar()
+        return self._vector() or self._observation() or self._scalar()
 
     @property
     def noise_event_shape(self) -> Shape:
@@ -126,6 +128,16 @@ class NodeMap:
             support = self.support.name if self.support.name == "real_vector" else self.interval
             return Plain(support, self._density(), self.batch_shape, self.event_shape)
         return Scalar(Truncated(law, self.interval) if self.narrowed else law, self.batch_shape, self.event_shape)
+
+    def _observation(self) -> EventMap | None:
+        """The likelihood of numbers that are known in part."""
+        args = self.dist.args
+        law = law_of(args["base"], self.table) if self.dist.name in ("censored", "rounded") else None
+        if law is None:
+            return None
+        if self.dist.name == "rounded":
+            return rounded(law, args["step"], self.batch_shape)
+        return censored(law, args.get("lower"), args.get("upper"), self.batch_shape)
 
     def _vector(self) -> EventMap | None:
         """The map of a distribution of whole vectors or matrices, over its own support."""

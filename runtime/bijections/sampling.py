@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.bijections import multinomial
+from emfppl.runtime.bijections.censored import recorded
 from emfppl.runtime.bijections.counts import by_inversion
 from emfppl.runtime.bijections.laws_by_name import arguments, is_discrete, native, row_of
 
@@ -20,6 +22,10 @@ def draw(node: NodeMap, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> j
     """Draws (sample_shape + batch_shape + event_shape)."""
     row = row_of(node.dist, node.table)
     shape = (*sample_shape, *node.batch_shape, *node.event_shape)
+    if node.dist.name in ("censored", "rounded"):
+        args = arguments(node.dist, node.table)
+        whole = is_discrete(node.dist, node.table)
+        return recorded(node.dist.name, args, draw(replace(node, dist=args["base"]), key, sample_shape), whole)
     if not node.narrowed and row.event_rank == len(node.event_shape):
         if row.sample is not None:
             return row.sample(key, shape[: len(shape) - row.event_rank], **arguments(node.dist, node.table))
