@@ -194,6 +194,8 @@ class NodeMap:
             return lambda x: row_density(row, x, args)
         if is_discrete(self.dist, self.table):
             return self._discrete().log_prob
+        if self.dist.name not in VECTORS:
+            return self._scalar().log_prob
         return VECTORS[self.dist.name](arguments(self.dist, self.table), self.batch_shape, self.event_shape).log_prob
 
     def _outer(self, x: jax.Array) -> Shape:
