@@ -20,7 +20,7 @@ def discrete_limits(graph: Graph) -> Iterator[Diagnostic]:
             if isinstance(node, RandomNode) and isinstance(node.support, Integers) and event_rank(node.dist, node.support):
                 message = f"`{node.target.name}` is drawn several whole numbers at a time, which can't be summed out."
                 yield _told(graph, node, message, "draw its elements one by one, or make it data")
-            elif isinstance(node, RandomNode) and not node.observed:
+            elif isinstance(node, RandomNode) and not node.observed and not isinstance(node.support, Integers):
                 yield from _bounds(graph, marginal, node)
 
 

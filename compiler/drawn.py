@@ -92,6 +92,8 @@ def _shown(v: Variable) -> str:
 def _notes(graph: Graph, v: Variable) -> tuple[str, ...]:
     """The distribution, and the gate where no edge can show it."""
     families = dict.fromkeys(n.dist.name for n in graph.defining(v.name) if isinstance(n, RandomNode))
+    if v.name in graph.summed_out:
+        return (*(["; ".join(families)] if families else []), "summed out")
     alone = _in_guide(graph, v.name) and not gated(graph, v.name)
     return (*(["; ".join(families)] if families else []), *([gate_note(graph, v.name)] if alone else []))
 
@@ -117,7 +119,8 @@ def _event_rank(graph: Graph, v: Variable) -> int:
 
 
 def _in_guide(graph: Graph, name: str) -> bool:
-    return name not in graph.barren and graph.variable(name).role is Role.LATENT
+    out = graph.barren | graph.summed_out
+    return name not in out and graph.variable(name).role is Role.LATENT
 
 
 def gated(graph: Graph, name: str) -> bool:

@@ -233,6 +233,12 @@ class Graph:
     models: tuple[Model, ...] = field(default=(), compare=False, repr=False)  # sub-models, as parsed
     source: SourceText | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def summed_out(self) -> frozenset[str]:
+        """The discrete latents that are summed out."""
+        latents = {v.name for v in self.of_role(Role.LATENT)}
+        return frozenset(name for m in self.marginals for name in m.names if name in latents)
+
     def variable(self, name: str) -> Variable:
         return next(v for v in self.variables if v.name == name)
 

@@ -9,10 +9,12 @@ from emfppl.compiler.expression_text import dist_text, range_text, support_text,
 from emfppl.compiler.graph import (
     ComputedNode,
     DomainAxis,
+    FactorNode,
     GateSpec,
     Graph,
     GuideSpec,
     Interval,
+    Marginal,
     Node,
     RandomNode,
     Variable,
@@ -28,7 +30,16 @@ def to_text(graph: Graph) -> str:
         *guide_lines(graph.guide),
     ]
     barren = sorted(graph.barren)
+    parts += [marginal_text(graph, m) for m in graph.marginals]
     return "\n".join([*parts, *([f"barren {', '.join(barren)}"] if barren else [])]) + "\n"
+
+
+def marginal_text(graph: Graph, marginal: Marginal) -> str:
+    """``sum over z (along time): z[0], z[t], y[time]``: the variables, and the statements that are summed over their values."""
+    names = [n + (f" (along {c})" if c else "") for n, c in zip(marginal.names, marginal.chains, strict=True)]
+    nodes = [graph.nodes[n] for n in marginal.nodes]
+    shown = ["factor" if isinstance(n, FactorNode) else target_text(n.target) for n in nodes]
+    return f"sum over {', '.join(names)}: {', '.join(shown)}"
 
 
 def variable_text(v: Variable) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from emfppl.compiler.dependences import Rounds, carried_axes, may_meet, shared_loops
 from emfppl.compiler.expression_text import target_text, text
-from emfppl.compiler.expressions import At, Expr, LoopVar, Ref, Whole, walk
+from emfppl.compiler.expressions import At, Expr, Kind, LoopVar, Ref, Whole, walk
 from emfppl.compiler.graph import (
     ComputedNode,
     Dist,
@@ -36,6 +36,7 @@ def verify(graph: Graph) -> None:
     faults = [*_names(graph)]
     faults = faults or [f for n in graph.nodes for f in _node(graph, n)]
     faults = faults or [*_blocks(graph), *_order(graph), *_independence(graph), *_barren(graph), *_gates(graph)]
+    faults = faults or [*_marginals(graph)]
     if faults:
         raise BadGraph("\n".join(faults))
 
@@ -176,6 +177,22 @@ def _barren(graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         if isinstance(node, FactorNode) or node.target.name not in graph.barren:
             yield from (f"{_place(node)}: reads `{name}`, which is barren" for name in sorted(names_read(node) & graph.barren))
+
+
+def _marginals(graph: Graph) -> Iterator[str]:
+    """A discrete variable is in one sum at most, with every statement that draws it and every one that reads it and matters."""
+    for name, times in Counter(name for m in graph.marginals for name in m.names).items():
+        if times > 1:
+            yield f"`{name}` is summed out {times} times"
+    for marginal in graph.marginals:
+        for name in marginal.names:
+            if graph.variable(name).kind is Kind.REAL or name in graph.barren:
+                yield f"`{name}` is no discrete variable that matters, but summed out"
+        for n, node in enumerate(graph.nodes):
+            own = "" if isinstance(node, FactorNode) else node.target.name
+            touches = {own, *names_read(node)} & set(marginal.names)
+            if touches and own not in graph.barren and n not in marginal.nodes:
+                yield f"{_place(node)}: has `{min(touches)}`, and is not in its sum"
 
 
 def _gates(graph: Graph) -> Iterator[str]:

@@ -65,8 +65,31 @@ def _latent(graph: Graph, variable: Variable) -> Facts:
         "support": list(dict.fromkeys(support_text(graph, n.support) for n in nodes)),
         "parents": _parents(graph, variable),
         "gate": _gate(graph, variable.name),
-        "in_guide": variable.name not in graph.barren,
+        "in_guide": variable.name not in graph.barren | graph.summed_out,
+        "summed_out": _summed_out(graph, variable),
     }
+
+
+def _summed_out(graph: Graph, variable: Variable) -> str | None:
+    """How a discrete latent is summed out: ``mixture over its 3 values``, ``forward algorithm along time``, and with what."""
+    for marginal in graph.marginals:
+        if variable.name in marginal.names:
+            chain = marginal.chains[marginal.names.index(variable.name)]
+            how = f"forward algorithm along {chain}" if chain else f"over {_values(graph, variable)}"
+            others = [f"`{n}`" for n in marginal.names if n != variable.name]
+            return how + (f", with {', '.join(others)}" if others else "")
+    return None
+
+
+def _values(graph: Graph, variable: Variable) -> str:
+    """The values of a discrete latent, counted where they are constants."""
+    if variable.of:
+        return f"the positions of {variable.of}"
+    limits = [(const_bound(n.support.lower, 0), const_bound(n.support.upper, 0)) for n in graph.defining(variable.name)
+              if isinstance(n, RandomNode) and isinstance(n.support, Integers)]  # fmt: skip
+    if all(low is not None and high is not None for low, high in limits):
+        return f"its {max(int(high - low) + 1 for low, high in limits)} values"  # type: ignore[operator]
+    return "its values"
 
 
 def _drawn(graph: Graph, variable: Variable) -> list[str]:
@@ -212,7 +235,8 @@ def _latent_note(entry: Facts) -> str:
         f"({', '.join(entry['support'])})",
         _from(entry),
         f"gate {gate['mode']}" if gate else "",
-        "" if entry["in_guide"] else "nothing observed below it: drawn forward",
+        f"summed out: {entry['summed_out']}" if entry["summed_out"] else "",
+        "" if entry["in_guide"] or entry["summed_out"] else "nothing observed below it: drawn forward",
     ]
     return "  ".join(n for n in notes if n)
 

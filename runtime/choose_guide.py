@@ -136,7 +136,7 @@ def flat(graph: Graph, imputed: frozenset[str] = frozenset()) -> bool:
 
 
 def _is_latent(graph: Graph, node: RandomNode) -> bool:
-    return not node.observed and node.target.name not in graph.barren
+    return not node.observed and node.target.name not in graph.barren | graph.summed_out
 
 
 def _refers(node: Node, names: set[str]) -> bool:

@@ -302,11 +302,16 @@ class Program:
     def log_likelihood(self, values: Values, data: Any = None) -> dict[str, Any]:
         """The log density of every observed entry, by variable in declared dim order; nan where the entry is missing.
 
-        An entry of a vector distribution is a whole draw: its event dims are gone.
+        An entry of a vector distribution is a whole draw: its event dims are gone. Of an entry that depends on discrete latents it
+        is the log density given all other data.
         """
         items = self._density_items(values)
-        terms = self._terms(items, values, data).terms
-        out: dict[str, Any] = {}
+        state = self._terms(items, values, data)
+        terms, out = state.terms, dict[str, Any]()
+        nodes = dict(self.selection.keyed)
+        for elimination, arrays in self._summands(state, values, data):
+            for key, term in elimination.pointwise(arrays).items():
+                self._lay_out(out, key, nodes[key], term)  # type: ignore[arg-type]
         for key, node in items:
             if isinstance(node, g.RandomNode) and node.observed:
                 self._lay_out(out, key, node, terms[key])

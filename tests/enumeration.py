@@ -80,7 +80,8 @@ def _ranges(checked: CheckedProgram, sizes: dict[str, int], data: dict) -> dict[
         unknown = not s.observed or np.isnan(np.asarray(data.get(s.target.name, 0.0), float)).any()
         if isinstance(s.support, Integers) and unknown:
             oracle = Oracle(checked, sizes, data)
-            oracle.values = data
+            largest = {n: np.full(shape, out[n][1]) for n, shape in _shapes(checked, sizes).items() if n in out}
+            oracle.values = {**data, **largest}
             declared = oracle.variables[s.target.name].support
             found = [_bound(oracle, getattr(s.support, n) or getattr(declared, n)) for n in ("lower", "upper")]
             low, high = out.get(s.target.name, found)

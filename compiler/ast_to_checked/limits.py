@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
 from emfppl.compiler.ast_to_checked.order import Leaf, leaf_exprs
 from emfppl.compiler.checked_nodes import CheckedFactor, CheckedFor, CheckedRandom, CheckedStatement
-from emfppl.compiler.expressions import Ref, Whole, walk
+from emfppl.compiler.expressions import Apply, Const, Expr, Kind, Ref, SizeOf, Whole, walk
 from emfppl.compiler.graph import Integers, Role
 
 
@@ -74,14 +74,23 @@ def _endless(c: Context, node: CheckedRandom, name: str) -> bool:
         family = node.dist.name
         c.error("E0801", message, where, f"bound it: {_head(node)}: int(0, 200) ~ {family}(…)")
         return True
-    unknown = {v.name for v in c.variables.values() if v.role in (Role.LATENT, Role.PARAM, Role.COMPUTED, Role.OBSERVED)}
     for bound in (lower, upper):
-        found = sorted({r.name for r in walk(bound) if isinstance(r, Ref)} & unknown)
+        found = sorted(_unknown(c, bound))
         if found:
             message = f"The values that `{name}` may take depend on `{found[0]}`, so that they can't be listed and summed over."
             c.error("E0801", message, where, "let its bounds, or the count of a Binomial, be constants or data")
             return True
     return False
+
+
+def _unknown(c: Context, bound: Expr) -> set[str]:
+    """The variables that keep the largest value of a bound from being known; sums and extremes of other discrete latents don't."""
+    names = {r.name for r in walk(bound) if isinstance(r, Ref)}
+    unknown = {v.name for v in c.variables.values() if v.role in (Role.LATENT, Role.PARAM, Role.COMPUTED, Role.OBSERVED)}
+    growing = all(e.op in ("+", "minimum", "maximum") for e in walk(bound) if isinstance(e, Apply))
+    plain = all(isinstance(e, Ref | Apply | Const | SizeOf) for e in walk(bound))
+    counted = {v.name for v in c.variables.values() if v.role is Role.LATENT and v.kind in (Kind.INT, Kind.BOOL)}
+    return (names & unknown) - (counted if growing and plain else set())
 
 
 def _head(node: CheckedRandom) -> str:

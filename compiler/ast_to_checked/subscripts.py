@@ -236,12 +236,10 @@ def _gather(c: Context, item: Item, value: Expr, axis: Axis, env: Env, where: st
     if kind is Kind.INT:
         message = f"`{text}` is a plain int: arithmetic on an index gives up which dim it indexes."
         return c.error("E0404", message, item.span, f"give the positions as data declared index({axis.dim})")
-    return c.error(
-        "E0402",
-        f"`{text}` is {kind_text(kind, of)} and can't be a subscript.",
-        item.span,
-        f"subscripts are positions, dims or index({axis.dim}) data",
-    )
+    hint = f"subscripts are positions, dims or index({axis.dim}) data"
+    if kind is Kind.BOOL:
+        hint = f"write if({text}, …, …); or draw positions in `{axis.dim}`, with Categorical"
+    return c.error("E0402", f"`{text}` is {kind_text(kind, of)} and can't be a subscript.", item.span, hint)
 
 
 def _mentions_loop(item: Item, env: Env) -> bool:

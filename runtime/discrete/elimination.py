@@ -18,7 +18,7 @@ from emfppl.runtime.discrete import tables
 from emfppl.runtime.discrete.factors import Arrays, Factor, Grid, Spot
 from emfppl.runtime.discrete.lift import Lifted, Lifting
 from emfppl.runtime.discrete.plan import LARGEST_TABLE, Part, Plan, TooLarge, plan
-from emfppl.runtime.discrete.semiring import Reduce, log_max, log_sum
+from emfppl.runtime.discrete.semiring import Reduce, log_max, log_of, log_sum
 from emfppl.runtime.discrete.steps import Choose, Chosen, best, drawn
 from emfppl.runtime.evaluate import Scope, as_type, evaluate
 from emfppl.runtime.execute import Item, Site, ranges_of, run
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 Values = Mapping[str, Any]
+FLOOR = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,9 @@ class Elimination:
     def __init__(self, program: Program, marginal: g.Marginal):
         self.program, self.marginal = program, marginal
         self.items: list[Item] = self._items()
-        self.grids = {name: self._grid(name) for name in marginal.names}
+        self.grids: dict[str, Grid] = {}
+        for name in marginal.names:
+            self.grids[name] = self._grid(name)
         self.computed: list[tuple[str, Lifted]] = []
         self.tables: list[Table] = []
         self._lift()
@@ -78,9 +81,14 @@ class Elimination:
 
     def _bound(self, node: g.RandomNode, bound: Expr | None, extreme: Any) -> int:
         assert bound is not None
-        sizes = self.program.layout.sizes
-        value = np.asarray(evaluate(bound, Scope(sizes, ranges_of(node, sizes), self.program.data)).array)
-        return int(extreme(value)) if value.size else 0
+        sizes, shapes = self.program.layout.sizes, self.program.shapes
+        found = []
+        for most in (0, 1):  # a bound may be another discrete latent: its smallest and its largest value
+            ends = {n: np.full(shapes[n], grid.low + most * (grid.values - 1)) for n, grid in self.grids.items()}
+            scope = Scope(sizes, ranges_of(node, sizes), {**self.program.data, **ends})
+            found.append(np.ravel(np.asarray(evaluate(bound, scope).array)))
+        values = np.concatenate(found)
+        return int(extreme(values)) if values.size else 0
 
     def _lift(self) -> None:
         program = self.program
@@ -236,8 +244,38 @@ class Elimination:
             out[spot.grid] = out[spot.grid].at[spot.ids.reshape(-1)].set(table)
         return {name: jnp.reshape(table, (*self.grids[name].shape, -1)) for name, table in out.items()}
 
+    def pointwise(self, arrays: Arrays) -> dict[str, Any]:
+        """For every observed statement log p(entry | all other data, continuous latents) over its domain, by key.
+
+        Let π(s) be the probability, given all data, of the case s of the elements of an entry (a derivative, as in
+        `probabilities`), and F(s) the log density of the entry then. Without the entry s has probability q(s) ∝ π(s) exp(−F(s)),
+        and the answer is log Σ q(s) exp F(s). Where F(s) is far below the best, or −∞, π says nothing of q any more: for π
+        F is raised to `FLOOR` below the best.
+        """
+        seen = [t for t in self.tables if t.lifted.target is None and getattr(t.lifted.node, "observed", False)]
+        full = {t.factor.number: self._full(t, arrays[t.factor.number]) for t in seen}
+        held = {n: jnp.maximum(v.array, self._best(v, t) - FLOOR) for t, (n, v) in zip(seen, full.items(), strict=True)}
+
+        def total(tables: dict[int, Any]) -> Any:
+            return self.log_sum({**arrays, **{n: replace(full[n], array=v) for n, v in tables.items()}})
+
+        slopes = jax.grad(total)(held)
+        out = {}
+        for t in seen:
+            n, over = t.factor.number, tuple(range(len(t.factor.labels), len(full[t.factor.number].labels)))
+            others = log_of(slopes[n]) - held[n]
+            out[t.key] = log_sum(others + full[n].array, over) - log_sum(others, over)
+        return out
+
+    @staticmethod
+    def _best(value: Named, t: Table) -> Any:
+        """The largest log density of each entry, 0 where none is possible."""
+        over = tuple(range(len(t.factor.labels), len(value.labels)))
+        top = jnp.max(value.array, axis=over, keepdims=True)
+        return jnp.where(jnp.isfinite(top), top, 0.0)
+
     def _full(self, t: Table, named: Named) -> Named:
-        """Numbers along every axis, the domain's first and that of the target last."""
+        """Numbers along every axis, the domain's first and that of the target, if there is one, last."""
         rest = [s for s in t.factor.spots if s.label != t.lifted.target]
         last = [s for s in t.factor.spots if s.label == t.lifted.target]
         labels = (*t.factor.labels, *(s.label for s in (*rest, *last)))

@@ -7,10 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from enumeration import Enumeration
+from numpyro.infer.util import log_density
+from scipy import special, stats
 
 from emfppl.compiler.pipeline import compile_text
+from emfppl.grammar.diagnostics import EmfError
 from emfppl.grammar.source import SourceText
 from emfppl.runtime.bind import bind
+from emfppl.runtime.graph_to_model import numpyro_model
 from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
 
@@ -123,6 +127,16 @@ CASES: dict[str, tuple[str, dict, dict, dict]] = {
         "for t in time[1:] {\n  x[t] ~ Bernoulli(if(x[t-1], 0.8, q))\n}\ny[time] ~ Normal(x, 1)\n",
         {"x": [1, np.nan, np.nan, 0], "y": [2.0, 1.0, 0.3, 0.1]}, {"time": 4}, {"q": 0.3},
     ),
+    "nested counts": (
+        "dim site\ndata y[site]: count\nr ~ Exponential(1)\nm[site]: int(0, 3) ~ Poisson(r)\nn[site] ~ Binomial(m, 0.4)\n"
+        "y[site] ~ Binomial(n, 0.7)\n",
+        {"y": [1, 0]}, {"site": 2}, {"r": 1.7},
+    ),
+    "flags of components": (
+        "dim k = 3\ndim obs\ndata y[obs]: real\nm ~ Normal(0, 1)\nflag[k] ~ Bernoulli(0.4)\nw[k] = 1 / k\nz[obs] ~ Categorical(w)\n"
+        "y[obs] ~ Normal(if(flag[z], m, 0), 1)\n",
+        {"y": [0.3, 1.2]}, {"k": 3, "obs": 2}, {"m": 0.6},
+    ),
     "mixture of chains": (
         "dim unit\ndim time\ndata y[unit, time]: real\na[unit] ~ Bernoulli(0.3)\nc ~ Normal(0, 1)\n"
         "for i in unit {\n  z[i, 0] ~ Bernoulli(0.5)\n  for t in time[1:] {\n"
@@ -154,3 +168,93 @@ def test_the_density_is_the_sum_over_all_values(name):
             best |= elimination.mode(tables)
         found = tuple(int(best[free][place]) for free, place, _, _ in exact.free)
         assert exact.logs[exact.configurations.index(found)] == pytest.approx(exact.logs.max(), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["mixture", "present or not", "forbidden moves"])
+def test_the_log_likelihood_of_an_entry_is_given_all_others(name):
+    """log p(y) − log p(y without the entry), both by listing all values."""
+    text, data, sizes, values = CASES[name]
+    for type_ in ("y[obs]: real", "y[time]: real", "occasion]: bool"):
+        text = text.replace(type_, type_ + "?")
+    y = np.asarray(data["y"], float)
+    whole = Enumeration(text, data, sizes, values).log_sum
+    with precision("float64"):
+        found = jax.jit(program_of(text, data).log_likelihood)(values)["y"]
+    for place in np.ndindex(*y.shape):
+        without = y.copy()
+        without[place] = np.nan
+        exact = whole - Enumeration(text, {**data, "y": without}, sizes, values).log_sum
+        assert float(found[place]) == pytest.approx(exact, rel=1e-8, abs=1e-8)
+
+
+def test_a_long_chain_is_as_small_a_program_as_a_short_one_and_exact():
+    """Ten states and 10,000 steps: the value and the gradient against NumPy's forward and backward algorithms."""
+    text = HMM.replace("dim state = 3", "dim state = 10").replace("data y", "data Q[state, state']: simplex\ndata y")
+    text = text.replace("P[state, state'] ~ Dirichlet(1)\n", "").replace("P[z[t-1]]", "Q[z[t-1]]")
+    rng = np.random.default_rng(1)
+    q, start, mu = rng.dirichlet(np.ones(10), 10), rng.dirichlet(np.ones(10)), np.linspace(-3, 3, 10)
+    sizes, values = [], {"start": start, "mu": mu}
+    with precision("float64"):
+        for steps in (100, 10_000):
+            y = 3 * rng.normal(size=steps)
+            program = program_of(text, {"y": y, "Q": q})
+            both = jax.value_and_grad(program.log_density)
+            sizes.append(str(jax.make_jaxpr(both)({k: jnp.asarray(v) for k, v in values.items()})).count(" = "))
+        density, slopes = jax.jit(both)({k: jnp.asarray(v) for k, v in values.items()})
+    assert sizes[0] == sizes[1]
+    exact, slope = forward_backward(y, q, start, mu)
+    prior = stats.norm.logpdf(mu, 0, 10).sum() + special.gammaln(11) + special.gammaln(10)
+    assert float(density) == pytest.approx(exact + prior, rel=1e-9)
+    np.testing.assert_allclose(slopes["mu"], slope - mu / 100, rtol=1e-8)
+
+
+def forward_backward(y, q, start, mu) -> tuple[float, np.ndarray]:
+    """log p(y) of a chain with emissions N(mu, 1), and its derivative in mu: the smoothed Σ_t p(z_t = k | y) (y_t − mu_k)."""
+    likelihood = stats.norm.pdf(y[:, None], mu)
+    forward, scales = np.empty_like(likelihood), np.empty(len(y))
+    for t in range(len(y)):
+        forward[t] = (start if t == 0 else forward[t - 1] @ q) * likelihood[t]
+        scales[t] = forward[t].sum()
+        forward[t] /= scales[t]
+    backward = np.ones_like(likelihood)
+    for t in reversed(range(len(y) - 1)):
+        backward[t] = q @ (likelihood[t + 1] * backward[t + 1]) / scales[t + 1]
+    return float(np.log(scales).sum()), ((forward * backward) * (y[:, None] - mu)).sum(axis=0)
+
+
+def test_conditional_draws_have_the_joint_probabilities_of_a_path():
+    """Whole paths of a chain, not only their steps."""
+    text, data, sizes, values = CASES["two chains"]
+    exact = Enumeration(text, data, sizes, values)
+    with precision("float64"):
+        program = program_of(text, data)
+        keys = jax.random.split(jax.random.key(0), 20_000)
+        drawn = jax.jit(jax.vmap(lambda key: program.draw_discrete(key, values)))(keys)
+    paths = np.stack([np.asarray(drawn[name])[:, place[0]] for name, place, _, _ in exact.free], axis=1).astype(int)
+    found = {tuple(p): n / len(paths) for p, n in zip(*np.unique(paths, axis=0, return_counts=True), strict=True)}
+    for path, log in zip(exact.configurations, exact.logs, strict=True):
+        p = np.exp(log - exact.log_sum)
+        assert abs(found.get(path, 0.0) - p) < 5 * np.sqrt(p * (1 - p) / len(paths)) + 3e-4
+
+
+def test_a_table_too_large_is_refused_with_the_statement_that_couples():
+    text = (
+        "dim k = 40\ndim obs\ndata x[obs, k]: real\ndata y[obs]: real\nz[k] ~ Bernoulli(0.3)\n"
+        "y[obs] ~ Normal(sum(z * x, over = k), 1)\n"
+    )
+    with pytest.raises(EmfError) as error:
+        program_of(text, {"x": np.zeros((2, 40)), "y": np.zeros(2)})
+    (found,) = error.value.diagnostics
+    assert found.code == "E0811"
+    assert "`z` takes a table of 2,199,023,255,552 numbers" in found.message
+    assert text[found.span.start : found.span.end].startswith("y[obs] ~")
+
+
+def test_a_numpyro_model_has_the_same_density():
+    """The factor stands for all statements that the discrete latents have part in."""
+    text, data, sizes, values = CASES["present or not"]
+    with precision("float64"):
+        program = program_of(text, data)
+        log_joint, sites = log_density(numpyro_model(program), (), {}, values)
+        assert set(sites) == {"omega", "p", "discrete latents"}
+        assert float(log_joint) == pytest.approx(Enumeration(text, data, sizes, values).log_sum, rel=1e-10)
