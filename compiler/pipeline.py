@@ -80,6 +80,8 @@ def _checked(source: SourceText, table: Table) -> tuple[CheckedProgram | None, t
     try:
         expanded = expand(program, source, table)
         checked, found = check(expanded.program, expanded.source, table)
+        if any(d.is_error for d in (*problems, *expanded.found)):
+            checked = None  # a statement or a use of a model is missing
         found = expanded.told((*found, *_limits(checked)))
         whole = expanded.source
     except RecursionError:
