@@ -22,6 +22,7 @@ from emfppl.compiler.graph import (
     node_exprs,
 )
 from emfppl.compiler.supports import const_bound
+from emfppl.grammar.ast_nodes import Model
 from emfppl.grammar.source import Span
 
 Facts = dict[str, Any]
@@ -39,8 +40,14 @@ def info(graph: Graph) -> Facts:
         ],
         "factors": sum(isinstance(n, FactorNode) for n in graph.nodes),
         "loops": _loops(graph),
+        "models": [{"name": m.name, "arguments": [a.name for a in m.args]} for m in _own_models(graph)],
         "guide": _guide(graph),
     }
+
+
+def _own_models(graph: Graph) -> list[Model]:
+    """The sub-models of the program's own file."""
+    return [m for m in graph.models if graph.source is not None and graph.source.part_at(m.span.start) is None]
 
 
 def _named(variable: Variable) -> Facts:
@@ -209,6 +216,7 @@ def info_text(about: Facts) -> str:
     rows += [("computed", _head(d), _from(d)) for d in about["computed"]]
     rows += [("factor", "", f"{about['factors']} in all")] * bool(about["factors"])
     rows += [("loop", d["loop"], _loop_note(d)) for d in about["loops"]]
+    rows += [("model", f"{d['name']}({', '.join(d['arguments'])})", "") for d in about["models"]]
     rows += [("guide", about["guide"] or "", "")] * bool(about["guide"])
     width = max((len(name) for _, name, _ in rows), default=0)
     return "\n".join(f"{kind:8}  {name:{width}}  {note}".rstrip() for kind, name, note in rows)

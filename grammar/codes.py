@@ -57,7 +57,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0112",
         "a part of the language that this version lacks",
-        "Named models, density blocks and imports are not there yet.",
+        "Density blocks are not there yet.",
     ),
     Code(
         "E0120",
@@ -598,4 +598,5 @@ CODES: tuple[Code, ...] = (
         "The name of a dim stands for its size. The position in a dim is the variable of a loop over it.",
     ),
     Code("W0109", "an unused argument", "A model has an argument that it does not use."),
+    Code("W0110", "an unused model", "A program declares a model and draws nothing from it."),
 )

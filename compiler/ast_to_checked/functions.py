@@ -33,7 +33,7 @@ def check_function(c: Context, name: str, calls: tuple[str, ...] = ()) -> Functi
                 "E0204", f"`{arg.name}` is {names.taken(c, arg.name)}; it can't name an argument.", arg.span
             )
         locals_[arg.name] = _stand_in(c, arg, env)
-        _check_default(c, arg, env)
+        check_default(c, arg, env)
     body(c, node, replace(env, locals=locals_))
     info.broken = any(d.is_error for d in c.found[before:])
     return info
@@ -53,7 +53,7 @@ def _stand_in(c: Context, arg: ast.FunctionArgument, env: Env) -> Expr | None:
     return Ref(c.fresh(arg.name), (), Type(kind, tuple(Axis.whole(d) for d in labels), of), arg.span)
 
 
-def _check_default(c: Context, arg: ast.FunctionArgument, env: Env) -> None:
+def check_default(c: Context, arg: ast.FunctionArgument, env: Env) -> None:
     """A default is a value of the argument's type, made of constants; one that runs over dims has none."""
     if arg.default is None:
         return

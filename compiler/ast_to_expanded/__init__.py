@@ -35,9 +35,12 @@ class Expanded:
     def told(self, later: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
         """What was found in models and their uses, and later in the program written out: there a warning that a model has by
         itself is not said again."""
+        if any(d.is_error for d in self.found):  # what stands in a use that is wrong would count as unused, and more
+            return tuple(d for d in (*self.found, *later) if d.is_error)
+        if any(d.is_error for d in later):
+            return tuple(later)
         said = {(d.code, *_origin(d)) for d in self.found}
-        failed = any(d.is_error for d in self.found)  # then what stands in a use counts as unused, and more
-        return (*self.found, *(d for d in later if d.is_error or not (failed or (d.code, *_origin(d)) in said)))
+        return (*self.found, *(d for d in later if (d.code, *_origin(d)) not in said))
 
 
 def _origin(one: Diagnostic) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from emfppl.compiler.ast_to_checked import further, survey, types
 from emfppl.compiler.ast_to_checked.context import Context, Env, Scope
+from emfppl.compiler.ast_to_checked.functions import check_default
 from emfppl.compiler.distributions import Table
 from emfppl.compiler.graph import Role
 from emfppl.compiler.imported_files import STANDARD as STANDARD_LIBRARY
@@ -67,6 +68,22 @@ class Known:
         for name, node in self.models.items():
             if not self.source.name_at(node.span.start).startswith(STANDARD_LIBRARY):
                 self.of(name)
+        if any(isinstance(s, ast.Random | ast.Assign | ast.Factor | ast.For) for s in self.program.statements):
+            self._unused()
+
+    def _unused(self) -> None:
+        """A program's own models that nothing draws from; a file of definitions is a library."""
+        todo = [call.func for s in self.program.statements if not isinstance(s, ast.Model) for call in calls_in(s)]
+        used: set[str] = set()
+        while todo:
+            name = todo.pop()
+            if name in self.models and name not in used:
+                used.add(name)
+                todo += [call.func for call in calls_in(self.models[name])]
+        for name, node in self.models.items():
+            if name not in used and self.source.part_at(node.span.start) is None:
+                message = f"Nothing is drawn from the model `{name}`."
+                self.found.append(Diagnostic("W0110", message, node.name_span, f"delete it, or draw: x ~ {name}(…)", self.source))
 
     def _way(self, start: str, name: str, seen: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """The models through which one draws from itself."""
@@ -114,6 +131,7 @@ class _Look:
         self.found += inside.found
         c, checked = survey(inside.program, inside.source, self.known.table, scope)
         value = None if result is None else types.type_of(c, result.value, Env())
+        self._defaults(c)
         if not self.standard:
             further(c, inside.program, checked)
         self.found += [d for d in c.found if d.code not in NOT_OF_MODELS and self._mine(d, inside.source)]
@@ -184,6 +202,15 @@ class _Look:
             else:
                 yield arg
             seen.add(arg.name)
+
+    def _defaults(self, c: Context) -> None:
+        for arg in self.node.args:
+            used = next((n.id for n in walk(arg.default) if isinstance(n, ast.Name)), None) if arg.default else None
+            if arg.default is None or used is None or used in types.CONSTANT_VALUES:
+                check_default(c, arg, Env(labels={d: d for d in c.dims.sizes}, function=self.node.name))
+            else:
+                message = f"The default of `{arg.name}` is a constant; it can't use `{used}`."
+                self.error("E0407", message, arg.default.span, "leave it out, and give the argument where the model is used")
 
     # ------------------------------------------------------------ what it is made of
 

@@ -99,7 +99,10 @@ class _Use:
         if given is None:
             assert arg.default is not None
             self.told[arg.name] = arg.default
-            return types.type_of(self.c, arg.default, Env())
+            before = len(self.c.found)
+            value = types.type_of(self.c, arg.default, Env(function=self.call.func))
+            del self.c.found[before:]  # what is wrong with a default is told where the model is
+            return value
         if isinstance(given, ast.Call) and self.c.table.get(given.func):
             what = f"`{arg.name}` of `{self.call.func}` is a value, not a distribution."
             return self.c.error("E0507", what, given.span, f"draw it on its own line: {arg.name} ~ {self.c.text(given)}")

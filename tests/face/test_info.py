@@ -72,3 +72,20 @@ def test_the_text_has_a_line_an_entry(facts):
         ["dim"] * 3 + ["data"] * 2 + ["param"] + ["latent"] * 5 + ["computed", "factor", "loop", "loop"]
     )
     assert "drawn forward" in next(line for line in lines if " z[pair]" in line)
+
+
+def test_sub_models():
+    """Those of the program's own file; what they draw under names with a dot, without values of arguments and ``_`` names."""
+    text = (
+        'import "std/time_series"\nmodel noise(scale: positive, about = 0) {\n  _twice = 2 * scale\n  s ~ HalfNormal(_twice)\n'
+        "  x ~ Normal(about, s)\n  return x\n}\ndim day\ndim lag = 2\nphi[lag] ~ Normal(0, 1)\na ~ noise(exp(phi[0]))\n"
+        "z[day] ~ ar(phi, a.s)\n"
+    )
+    about = emfppl.load(text).info()
+    assert about["models"] == [{"name": "noise", "arguments": ["scale", "about"]}]
+    assert [v["name"] for v in about["latents"]] == ["phi", "a.s", "a", "z.before", "z"]
+    assert about["computed"] == []
+    draws = emfppl.load(text).sample_prior(3, sizes={"day": 4})
+    assert {k: v.shape for k, v in draws.items()} == {
+        "phi": (3, 2), "a.s": (3,), "a": (3,), "z.before": (3, 2), "z": (3, 4),
+    }  # fmt: skip

@@ -46,6 +46,22 @@ def test_outcomes_are_not_in_the_file(path):
     assert np.float64(GROUPS["y"][1]).tobytes() not in kept
 
 
+def test_imported_files_are_in_the_file(tmp_path):
+    library = tmp_path / "walks.emf"
+    library.write_text("model noise(scale: positive) {\n  s ~ HalfNormal(scale)\n  x ~ Normal(0, s)\n  return x\n}\n")
+    program = tmp_path / "model.emf"
+    program.write_text('import "walks.emf"\nimport "std/regression"\ndim k = 2\na ~ noise(1)\nb[k] ~ horseshoe()\n')
+    fit = emfppl.fit(program, progress=False, num_draws=10)
+    fit.save(tmp_path / "fit")
+    library.unlink()
+    with zipfile.ZipFile(tmp_path / "fit") as file:
+        assert file.read("model.emf").decode() == program.read_text()
+        assert json.loads(file.read(MANIFEST))["imported"] == [str(library), "std/regression.emf"]
+    again = emfppl.open(tmp_path / "fit")
+    assert {"a", "a.s", "b", "b.tau", "b.lambda"} == set(again.draws)
+    np.testing.assert_array_equal(again.draws["a.s"], fit.draws["a.s"])
+
+
 @pytest.mark.parametrize("guide", ["iaf", "low_rank", "mean_field"])
 def test_every_kind_of_guide_comes_back(tmp_path, guide):
     fit = fitted(LABELLED, guide)
