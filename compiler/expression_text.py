@@ -22,6 +22,7 @@ from emfppl.compiler.expressions import (
     LoopVar,
     MatMul,
     Ode,
+    Positions,
     Reduce,
     Ref,
     Relabel,
@@ -70,6 +71,9 @@ def _bound(expr: Expr) -> tuple[str, int]:
             return _list(values), ATOM
         case Stack(args):
             return f"[{', '.join(map(text, args))}]", ATOM
+        case Positions(loop, scale, offset, axis):
+            ends = (offset, offset + axis.length)
+            return ":".join(_at_text(At(loop, scale, end)) for end in ends), ATOM
         case SizeOf(size):
             return str(size), ATOM if len(size.terms) < 2 else BINDING["+"]
         case LoopVar(label):

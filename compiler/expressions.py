@@ -139,6 +139,18 @@ class LoopVar:
 
 
 @dataclass(frozen=True, slots=True)
+class Positions:
+    """Positions that move with a loop, ``scale * loop + offset + k`` with k = 0, 1, … along `axis`: the window ``x[t-3:t]``."""
+
+    loop: str
+    scale: int
+    offset: Size
+    axis: Axis
+    type: Type
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
 class Ref:
     """A variable, with one subscript for each of its dims; or a local name of a `Let`: with none, all of it; else with one for each
     of its axes, positions counted from the start of the local array."""
@@ -242,7 +254,9 @@ class Let:
     span: Span = _span()
 
 
-Expr: TypeAlias = Const | Array | Stack | SizeOf | LoopVar | Ref | Apply | Reduce | MatMul | ArrayCall | Ode | Relabel | Let
+Expr: TypeAlias = (
+    Const | Array | Stack | SizeOf | LoopVar | Positions | Ref | Apply | Reduce | MatMul | ArrayCall | Ode | Relabel | Let
+)
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:

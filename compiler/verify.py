@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from emfppl.compiler.dependences import Rounds, carried_axes, may_meet, shared_loops
 from emfppl.compiler.expression_text import target_text, text
-from emfppl.compiler.expressions import At, Expr, Kind, LoopVar, Ref, Whole, walk
+from emfppl.compiler.expressions import At, Expr, Gather, Kind, LoopVar, Ref, Whole, walk
 from emfppl.compiler.graph import (
     ComputedNode,
     Dist,
@@ -164,9 +164,16 @@ def _independence(graph: Graph) -> Iterator[str]:
         for n, axis in enumerate(node.domain):
             how: dict[str | None, Rounds] = {a.label: Rounds.SAME for a in node.domain[:n]}
             how[axis.label] = Rounds.EARLIER
-            own = [r for r in node_refs(node) if r.name == node.target.name]
+            own = [r for r in node_refs(node) if r.name == node.target.name and not _from_earlier_rounds(node, r)]
             if not axis.carried and any(may_meet(node, node, r, how) for r in own):
                 yield f"{_place(node)}: `{axis.label}` is not independent"
+
+
+def _from_earlier_rounds(node: RandomNode | ComputedNode, ref: Ref) -> bool:
+    """Whether a node gathers from its own variable along a loop: then from earlier rounds of it."""
+    loops = {axis.label for axis in node.domain if axis.carried}
+    pairs = zip(node.target.indices, ref.indices, strict=True)
+    return any(isinstance(i, Gather) and isinstance(t, At) and t.loop in loops for t, i in pairs)
 
 
 def _barren(graph: Graph) -> Iterator[str]:
@@ -196,5 +203,5 @@ def _marginals(graph: Graph) -> Iterator[str]:
 
 
 def _gates(graph: Graph) -> Iterator[str]:
-    latents = {v.name for v in graph.of_role(Role.LATENT)}
+    latents = {v.name for v in graph.variables if v.role is Role.LATENT or v.optional}
     yield from (f"a gate of `{name}`, which is no latent" for name, _ in graph.guide.gates if name not in latents | {"all"})

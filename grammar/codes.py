@@ -483,6 +483,16 @@ CODES: tuple[Code, ...] = (
         "a table whose rows are no one dim",
         "The columns of a frame or a CSV or Parquet file are data over one dim, that of its rows.",
     ),
+    Code(
+        "E1017",
+        "a missing entry that can't be inferred",
+        "A missing entry has a distribution of its own, and a vector is missing as a whole or not at all.",
+    ),
+    Code(
+        "E1018",
+        "data that point forward",
+        "A loop may use what data point to only where that is defined in an earlier round, as a parent before its children.",
+    ),
     # -- E11 fitting
     Code("E1101", "an unknown guide", "`guide=` is the name of a guide; docs/inference.md lists them."),
     Code(

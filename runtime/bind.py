@@ -19,6 +19,7 @@ from emfppl.runtime.data_given import Gathered, check_names, data_variables, gat
 from emfppl.runtime.data_missing import latent_entries
 from emfppl.runtime.data_numbers import to_numbers
 from emfppl.runtime.data_observed import check_observed, filled
+from emfppl.runtime.data_order import check_order
 from emfppl.runtime.data_report import Report
 from emfppl.runtime.data_sizes import Shown, Sizes
 from emfppl.runtime.data_values import Known, value_over
@@ -176,6 +177,7 @@ def _against_distributions(
         if name in sound:
             check_observed(report, variable, sound, missing.get(name), coords, sizes)
     check_arguments(report, sound, coords, sizes)
+    check_order(report, sound, coords, sizes)
 
 
 def _finished(

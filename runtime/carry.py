@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from emfppl.compiler import graph as g
-from emfppl.compiler.expressions import At, Ref, walk
+from emfppl.compiler.expressions import At, Gather, Ref, walk
 from emfppl.runtime.evaluate import affine_slice, as_type
 from emfppl.runtime.execute import Inputs, Item, Layout, State, Visitor, base_name, grouped, put, ranges_of, run
 from emfppl.runtime.named import Named, arranged, stripped
@@ -66,7 +66,8 @@ def carried_variables(items: Sequence[Item], loop: Loop, sizes: Mapping[str, int
         read = [index for _, node in items for index in _indices(node, name, loop.label)]
         first = min(p.offset for p in found)
         lags = [first - i.offset.evaluate(sizes) for i in read]
-        far = min([0, *lags]) < 0 or any(i.scale != 1 for i in read)
+        gathered = any(_gathers(node, name, next(iter(found)).axis) for _, node in items)
+        far = gathered or min([0, *lags]) < 0 or any(i.scale != 1 for i in read)
         out[name] = Carried(name, tuple(sorted(found, key=str)), max([0, *lags]), far)
     return out
 
@@ -77,6 +78,12 @@ def _indices(node: g.Node, name: str, label: str) -> Iterator[At]:
         for ref in walk(expr):
             if isinstance(ref, Ref) and ref.name == name:
                 yield from (i for i in ref.indices if isinstance(i, At) and i.loop == label)
+
+
+def _gathers(node: g.Node, name: str, axis: int) -> bool:
+    """Whether a node gathers from a variable along an axis."""
+    refs = (e for expr in g.node_exprs(node) for e in walk(expr) if isinstance(e, Ref) and e.name == name and e.indices)
+    return any(isinstance(ref.indices[axis], Gather) for ref in refs)
 
 
 def _split(inputs: Inputs, items: Sequence[Item], loop: Loop) -> tuple[dict, dict]:
@@ -135,7 +142,10 @@ class Body:
     @property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of variables and of rows."""
-        rows = {row: self._row_shape(self.carried[name]) for row, (name, _, _) in self.rewriting.rows.items()}
+        rows = {
+            row: self.state.shapes[name] if scale is None else self._row_shape(self.carried[name])
+            for row, (name, scale, _) in self.rewriting.rows.items()
+        }
         return {**self.state.shapes, **rows}
 
     def _start(self) -> dict[str, Any]:
@@ -192,7 +202,9 @@ class Body:
         out = {}
         for row, (name, scale, offset) in self.rewriting.rows.items():
             c = self.carried[name]
-            if c.whole:
+            if scale is None:
+                out[row] = carry[name]
+            elif c.whole:
                 out[row] = jax.lax.dynamic_index_in_dim(carry[name], scale * xs["round"] + offset, c.axis, keepdims=False)
             elif (lag := c.places[0].offset - offset) > 0:
                 out[row] = carry[name][lag - 1]

@@ -56,4 +56,4 @@ def _check_whole(
     if bad.any() and report.sound(variable):
         what = "vector" if rank == 1 else "matrix"
         message = f"{entry(variable, first(bad), coords)} is missing, but not the whole {what} that `{node.dist.name}` draws."
-        report.about(variable, "E1017", message, f"mark the whole {what} as missing, or leave it out")
+        report.about(variable, "E1017", message, f"give the whole {what}, or mark all of it as missing")

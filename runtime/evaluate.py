@@ -45,6 +45,10 @@ def evaluate(expr: x.Expr, scope: Scope) -> Named:
             return Named(expr.size.evaluate(scope.sizes))
         case x.LoopVar():
             return Named(jnp.arange(*scope.loops[expr.label]), (expr.label,))
+        case x.Positions():
+            starts = expr.scale * jnp.arange(*scope.loops[expr.loop]) + expr.offset.evaluate(scope.sizes)
+            within = jnp.arange(expr.axis.length.evaluate(scope.sizes))
+            return Named(starts[:, None] + within, (expr.loop, expr.axis.label))
         case x.Ref():
             return _reference(expr, scope)
         case x.Apply():

@@ -64,14 +64,15 @@ def runs_with(index: Index, label: str) -> bool:
 
 @dataclass
 class Rewriting:
-    """Rewrites nodes for a round and notes what they need: hoisted values, and rows (name, scale, offset) of carried variables."""
+    """Rewrites nodes for a round and notes what they need: hoisted values, and rows (name, scale, offset) of carried variables; all
+    of one that is gathered from has the scale None."""
 
     loop: Loop
     carried: Mapping[str, Carried]
     layout: Layout
     state: State
     hoisted: dict[str, Named] = field(default_factory=dict)
-    rows: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    rows: dict[str, tuple[str, int | None, int]] = field(default_factory=dict)
     _scope: Scope | None = None
     _bound: frozenset[str] = frozenset()
     _seen: dict[x.Expr, x.Expr] = field(default_factory=dict)
@@ -138,7 +139,11 @@ class Rewriting:
         return any(isinstance(e, Ref) and (e.name in self._bound or self._carried(e)) for e in walk(expr))
 
     def _carried(self, ref: Ref) -> bool:
-        return ref.name in self.carried and runs_with(ref.indices[self.carried[ref.name].axis], self.loop.label)
+        """Whether a reference is to rows of a carried variable, of this round or others; a gather may be to any of them."""
+        if ref.name not in self.carried:
+            return False
+        index = ref.indices[self.carried[ref.name].axis]
+        return isinstance(index, Gather) or runs_with(index, self.loop.label)
 
     def _reference(self, ref: Ref) -> Ref:
         """A row of a carried variable; or a gather by an index that is known within the round only."""
@@ -147,6 +152,9 @@ class Rewriting:
         if self._carried(ref):
             axis = self.carried[ref.name].axis
             index = ref.indices[axis]
+            if isinstance(index, Gather):
+                self.rows[whole := f"{ref.name}|*"] = (ref.name, None, 0)
+                return replace(ref, name=whole, indices=tuple(map(self._index, ref.indices)))
             assert isinstance(index, At)
             rest = ref.indices[:axis] + ref.indices[axis + 1 :]
             return replace(ref, name=self._row(ref.name, index), indices=tuple(map(self._index, rest)))

@@ -410,6 +410,8 @@ class Oracle:
                 return e.size.evaluate(self.sizes)
             case x.LoopVar():
                 return loops[e.label]
+            case x.Positions():
+                return e.scale * loops[e.loop] + e.offset.evaluate(self.sizes) + point[e.axis.label]
             case x.Ref():
                 if lets and e.name in lets:
                     value, scope = lets[e.name]

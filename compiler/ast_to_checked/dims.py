@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from emfppl.compiler.ast_to_checked import quotients
 from emfppl.compiler.ast_to_checked.context import Context, Env, listed, near
 from emfppl.compiler.expressions import Axis, Expr
 from emfppl.compiler.graph import Role
@@ -21,8 +22,9 @@ def declare_dims(c: Context, program: ast.Program) -> None:
         s for s in program.statements if isinstance(s, ast.Dim) and c.dims.spans.get(s.name) == s.name_span
     ]
     for node in nodes:
-        if node.size is not None:
-            c.dims.sizes[node.name] = _size_of(c, node.size)
+        if node.size is not None and not quotients.is_quotient(node.size):
+            c.dims.sizes[node.name] = size_of(c, node.size)
+    quotients.declare(c, [n for n in nodes if n.size is not None and quotients.is_quotient(n.size)], size_of)
     for node in nodes:
         if _in_a_circle(c, node.name):
             c.error(
@@ -56,7 +58,7 @@ def _in_a_circle(c: Context, name: str) -> bool:
     return False
 
 
-def _size_of(c: Context, node: ast.Expr) -> Size | None:
+def size_of(c: Context, node: ast.Expr) -> Size | None:
     """A size as written behind ``dim NAME =``."""
     match node:
         case ast.Number():
@@ -66,14 +68,14 @@ def _size_of(c: Context, node: ast.Expr) -> Size | None:
         case ast.Name(name):
             return _size_name(c, name, node.span)
         case ast.Unary("-" | "+" as op, operand):
-            inner = _size_of(c, operand)
+            inner = size_of(c, operand)
             return None if inner is None else -inner if op == "-" else inner
         case ast.Binary("+" | "-" | "*" as op, left, right):
-            a, b = _size_of(c, left), _size_of(c, right)
+            a, b = size_of(c, left), size_of(c, right)
             if a is None or b is None:
                 return None
             return a + b if op == "+" else a - b if op == "-" else a * b
-    hint = "use whole numbers, other dims, +, - and *"
+    hint = "use whole numbers, other dims, +, - and *; / by a whole number stands alone: dim half = all / 2"
     return c.error("E0311", f"`{c.text(node)}` can't be the size of a dim.", node.span, hint)
 
 
@@ -241,8 +243,10 @@ def _bound(c: Context, node: ast.Expr | None, default: Size, length: Size, env: 
             hint,
         )
     if found.loop is not None:
-        message = f"This slice moves with `{found.loop}`; the length of an axis must not depend on the loop."
-        return c.error("E0312", message, node.span, "write the terms out, such as x[t-1] + x[t-2]")
+        t = found.loop
+        message = f"The length of this slice changes with `{t}`; that of an axis must not depend on the loop."
+        hint = f"let both ends move, such as x[{t}-3:{t}], or use a sum carried along: total[{t}] = total[{t}-1] + x[{t}-1]"
+        return c.error("E0312", message, node.span, hint)
     value = found.offset.value
     return found.offset + length if value is not None and value < 0 else found.offset
 

@@ -105,14 +105,15 @@ def _literal(c: Context, node: ast.Expr) -> object | None:
 
 
 def _gate(c: Context, node: ast.Gate, gates: dict[str, tuple[ast.Gate, GateSpec | None]]) -> None:
-    latents = [v.name for v in c.variables.values() if v.role is Role.LATENT]
+    optional = [v.name for v in c.variables.values() if v.role is Role.OBSERVED and v.declared and v.declared.optional]
+    latents = [v.name for v in c.variables.values() if v.role is Role.LATENT or v.name in optional]
     info = c.variables.get(node.name)
     if node.name != "all" and node.name not in latents:
         if info is None:
             hint = near(node.name, latents) or (f"the latents are {listed(latents)}" if latents else "")
             return c.error("E0707", f"There is no latent named `{node.name}`.", node.name_span, hint)
         kind = {Role.COMPUTED: "computed", Role.PARAM: "a param"}.get(info.role, "data")
-        return c.error("E0707", f"`{node.name}` is {kind}; only latents have gates.", node.name_span)
+        return c.error("E0707", f"`{node.name}` is {kind}; only latents have gates, and data with `?`.", node.name_span)
     if node.name in gates:
         other = gates[node.name][0]
         return c.error(

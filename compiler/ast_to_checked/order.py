@@ -12,24 +12,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from emfppl.compiler.ast_to_checked import windows
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
+from emfppl.compiler.ast_to_checked.trial_sizes import Leaf, leaf_exprs, trial_sizes
 from emfppl.compiler.checked_nodes import (
-    CheckedAssign,
     CheckedFactor,
     CheckedFor,
     CheckedRandom,
     CheckedStatement,
 )
-from emfppl.compiler.expressions import At, Expr, Gather, Index, Ref, Whole, walk
-from emfppl.compiler.graph import Role, dist_exprs, support_exprs
+from emfppl.compiler.expressions import At, Gather, Index, Positions, Ref, Whole, walk
+from emfppl.compiler.graph import Role
 from emfppl.compiler.sizes import Size
 from emfppl.grammar.source import Span
 
 NEVER = np.iinfo(np.int64).max
 LARGEST = 2_000_000  # elements or rounds beyond which nothing is run in thought
-
-Leaf = CheckedRandom | CheckedAssign | CheckedFactor
-
 
 @dataclass(frozen=True, slots=True)
 class Round:
@@ -73,7 +71,7 @@ class Trial:
 
 def check_order(c: Context, statements: Sequence[CheckedStatement]) -> None:
     """Report what is defined twice, in part, or after its use."""
-    trial = Trial(c, _sizes(c, statements))
+    trial = Trial(c, trial_sizes(c, statements))
     _lay_out(trial, statements, (), 0)
     infos = {
         i.graph_name or i.name: i
@@ -92,40 +90,7 @@ def check_order(c: Context, statements: Sequence[CheckedStatement]) -> None:
                     _use(trial, event, ref, infos[ref.name])
 
 
-def leaf_exprs(node: Leaf) -> list[Expr]:
-    """The expressions of one statement."""
-    if isinstance(node, CheckedRandom):
-        return [
-            *dist_exprs(node.dist),
-            *(support_exprs(node.support) if node.narrowed or node.dist.name == "Flat" else ()),
-        ]
-    return [node.value]
-
-
 # ---------------------------------------------------------------- sizes and stamps
-
-
-def _sizes(c: Context, statements: Sequence[CheckedStatement]) -> dict[str, int]:
-    """Sizes for the free dims, larger than any offset in the program."""
-    offsets = [abs(k) for s in _polynomials(statements) for _, k in s.terms]
-    small = [k for k in offsets if k <= 1000]
-    base = 7 + 2 * max(small, default=0)
-    free = [n for n, s in c.dims.sizes.items() if s is None] + sorted(c.dims.numbers)
-    return {name: base + n % 5 for n, name in enumerate(free)}
-
-
-def _polynomials(statements: Sequence[CheckedStatement]) -> list[Size]:
-    out: list[Size] = []
-    for s in statements:
-        if isinstance(s, CheckedFor):
-            out += [s.lower, s.upper, *_polynomials(s.body)]
-            continue
-        indices: list[Index] = [] if isinstance(s, CheckedFactor) else list(s.target.indices)
-        for expr in leaf_exprs(s):
-            indices += [i for e in walk(expr) if isinstance(e, Ref) for i in e.indices]
-        out += [i.offset for i in indices if isinstance(i, At)]
-        out += [p for i in indices if isinstance(i, Whole) for p in (i.axis.lower, i.axis.upper)]
-    return out
 
 
 def _duration(trial: Trial, statements: Sequence[CheckedStatement]) -> int:
@@ -183,6 +148,17 @@ def _positions(
                     np.arange(trial.size(part.lower), trial.size(part.upper)),
                     len(event.loops) + wholes.index(n),
                 )
+            case Gather(Positions() as moving):
+                axis = next(k for k, loop in enumerate(event.loops) if loop.label == moving.loop)
+                rounds = event.loops[axis].start + np.arange(event.loops[axis].count)
+                for end in windows.ends(moving):
+                    reached = moving.scale * rounds + trial.size(end.offset)
+                    if not _in_range(trial, event, end, reached, size, info, n, span):
+                        return None
+                along = (axis, len(event.loops) + wholes.index(n))
+                out.append(np.clip(windows.grid(moving, rounds, along, rank, trial.size), 0, max(size - 1, 0)))
+                total *= trial.size(moving.axis.length)
+                continue
             case Gather():
                 values, axis = np.arange(size), len(event.loops) + wholes.index(n)
         total *= len(values) if axis is None or axis >= len(event.loops) else 1
@@ -342,9 +318,15 @@ def _use(trial: Trial, event: Event, ref: Ref, info: VariableInfo) -> None:
     if missing:  # entries that no statement draws are data
         when = np.where(when == NEVER, -1, when)
     now = event.stamps().reshape([r.count for r in event.loops] + [1] * (len(when.shape) - len(event.loops)))
-    late = when >= now
+    late = windows.surely_late(trial.c, ref, when >= now, len(event.loops), _within_own_loop(trial, event, ref.name))
     if when.size and late.any():
         _too_early(trial, event, ref, info, when, late, now)
+
+
+def _within_own_loop(trial: Trial, event: Event, name: str) -> bool:
+    """Whether a statement stands in a loop that defines the variable."""
+    makers = (e for e in trial.events if not isinstance(e.node, CheckedFactor) and e.node.target.name == name)
+    return any(loop.label == mine.label for e in makers for loop in e.loops for mine in event.loops)
 
 
 def _too_early(
@@ -380,9 +362,8 @@ def _too_early(
         hint = "swap the statements, or use an earlier round"
         return trial.c.error("E0601", message, ref.span, hint, notes)
     message = f"`{text}` is defined only in a later round of the loop over `{shared[-1]}`."
-    return trial.c.error(
-        "E0601", message, ref.span, "a loop runs forward: use earlier elements, such as x[t-1]", notes
-    )
+    hint = f"a loop runs forward: use earlier elements, such as {info.name}[t-1], or count from the end: {info.name}[-t]"
+    return trial.c.error("E0601", message, ref.span, hint, notes)
 
 
 def _later_round(ref: Ref, maker: Event) -> bool:

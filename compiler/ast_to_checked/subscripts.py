@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from emfppl.compiler.ast_to_checked import dims, names, types
+from emfppl.compiler.ast_to_checked import dims, names, types, windows
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
 from emfppl.compiler.expressions import At, Axis, Expr, Gather, Index, Kind, Let, Ref, Type, Whole
 from emfppl.compiler.sizes import Size
@@ -140,6 +140,9 @@ def _leave(c: Context, index: Index, left: list[Axis], wholes: set[str], what: s
 
 def _index(c: Context, item: Item, axis: Axis, env: Env, where: str, local: bool) -> Index | None:
     if isinstance(item, ast.SliceItem):
+        moving = windows.window(c, axis, item, env, local)
+        if moving is not None:
+            return Gather(moving)
         part = dims.slice_axis(c, axis, item, env, local)
         return None if part is None else Whole(part)
     named = named_dim(c, item, env)
@@ -197,6 +200,8 @@ def _at(
         message = f"`{found.loop}` runs over `{loop.dim}`, but {where} is over `{axis.label}`."
         hint = f"use a loop over {axis.dim}, or index data declared as index({axis.dim})"
         return c.error("E0303", message, item.span, hint)
+    if found.scale < 0 and c.dims.negative(loop.lower * found.scale + found.offset):
+        return At(found.loop, found.scale, found.offset + length)  # x[-t], from the end
     return At(found.loop, found.scale, found.offset)
 
 

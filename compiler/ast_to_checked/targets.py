@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from emfppl.compiler.ast_to_checked import dims, loops, names, subscripts
+from emfppl.compiler.ast_to_checked import dims, extents, loops, names, subscripts
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
 from emfppl.compiler.ast_to_checked.loops import Placed
 from emfppl.compiler.expressions import At, Axis, Gather, Whole
@@ -186,7 +186,8 @@ def _infer_one(c: Context, name: str, pieces: list[Placed], position: int) -> tu
     if poisoned:
         return None
     if not found:
-        return _nothing_said(c, name, pieces, position)
+        reached = extents.dim_reached(c, [(_statement(p).target.indices[position], loops.env_of(c, p.around)) for p in pieces])
+        return (reached, False) if reached is not None else _nothing_said(c, name, pieces, position)
     weight, label, _ = found[0]
     for other_weight, other, item in found[1:]:
         if other.rstrip("'") != label.rstrip("'") and other_weight <= 1:
@@ -229,6 +230,10 @@ def _nothing_said(c: Context, name: str, pieces: list[Placed], position: int) ->
         return c.error("E0205", f"There is no dim named `{item.id}`.", item.span, hint)
     message = f"Nothing says over which dim the {subscripts.ordinal(position)} subscript of `{name}` runs."
     hint = f"define some of it by dim, such as {name}[time] ~ … or for t in time[1:] {{ {name}[t] ~ … }}"
+    found = None if isinstance(item, ast.SliceItem) else dims.affine(c, item, loops.env_of(c, pieces[0].around))
+    if found is not None and found.loop is not None and found.scale > 1:
+        loop = loops.env_of(c, pieces[0].around).loop(found.loop)
+        hint = f"give a dim the size that it reaches to: dim NAME = {found.scale} * {loop.dim if loop else 'dim'}"
     return c.error("E0305", message, item.span, hint)
 
 

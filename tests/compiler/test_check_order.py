@@ -101,6 +101,7 @@ def test_order_agrees_with_a_plain_run(program):
 
 FINE = {
     "a chain backwards from its end": "x[-1] = 0\nx[d[:-1]] = 1\n",
+    "a tree by parents": "data g[d]: index(d)\nx[0] = 0\nfor i in d[1:] {\n  x[i] = x[g[i]]\n}\n",
     "halves by stride": "dim p = 2 * d\nx[p[:0]] = 0\nfor i in d {\n  x[2*i] = 1\n  x[2*i+1] = x[2*i]\n}\n",
     "a table filled by rows and columns": (
         "dim c\nx[0, c] = 0\nfor i in d[1:] {\n  x[i, 0] = 0\n"
@@ -119,7 +120,7 @@ WRONG = {
     "E0601": [
         "x[0] = 0\nfor i in d[1:] {\n  x[i] = sum(x[d[:1]]) + sum(x)\n}\n",
         "x[-1] = 0\nfor i in d[:-1] {\n  x[i] = x[i+1]\n}\n",
-        "data g[d]: index(d)\nx[0] = 0\nfor i in d[1:] {\n  x[i] = x[g[i]]\n}\n",
+        "data g[d]: index(d)\nfor i in d {\n  x[i] = x[g[i]]\n}\n",
         "for i in d {\n  m = n\n  n = 2\n  x[i] = m\n}\n",
     ],
     "E0602": [
