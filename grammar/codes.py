@@ -207,8 +207,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0315",
         "a product of matrices over the same two dims",
-        "`A @ B` sums over one dim and aligns all others by name. For the product of two square matrices the dim that is "
-        "summed is renamed: `A[k, k''] @ B[k'', k']`; for `A` times its transpose, `A[k, k''] @ A[k', k'']`.",
+        "`A @ B` sums over one dim and aligns all others by name; two matrices that both end in `[k, k']` are multiplied as "
+        "matrices. In another order of the dims the one that is summed is renamed: `A[k, k''] @ B[k'', k']`.",
     ),
     # -- E04 types
     Code(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from emfppl.compiler.ast_to_checked import calls, dims, lists, names, subscripts
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
-from emfppl.compiler.expressions import Apply, Axis, Const, Expr, Kind, LoopVar, MatMul, SizeOf, Type
+from emfppl.compiler.expressions import Apply, Axis, Const, Expr, Kind, LoopVar, MatMul, Relabel, SizeOf, Type
 from emfppl.compiler.types import arithmetic, describe
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
@@ -183,12 +183,31 @@ def _matmul(c: Context, left: Expr, right: Expr, node: ast.Binary, env: Env) -> 
     over = shared[-1]
     twin = next((label for label in shared[:-1] if label.rstrip("'") == over.rstrip("'")), None)
     if twin is not None:
-        message = f"Both sides of `@` are over `{twin}` and `{over}`: entries would be multiplied along `{twin}`, not summed."
-        new = over.rstrip("'") + "''"
-        hint = f"for a product of matrices rename the dim that is summed: A[{twin}, {new}] @ B[{new}, {over}]"
-        return c.error("E0315", message, node.op_span, hint)
+        others = [a.label for a in right.type.axes]
+        if mine[-2:] != [twin, over] or others[-2:] != [twin, over] or over + "'" in {*mine, *others}:
+            return _unclear_product(c, twin, over, node)
+        return _square_product(c, left, right, node, env)
     axes = dims.union(c, (left, right), node.span)
     if axes is None:
         return None
     kept = tuple(a for a in axes if a.label != over)
     return MatMul(left, right, over, Type(arithmetic([left.type, right.type]), kept), node.span)
+
+
+def _unclear_product(c: Context, twin: str, over: str, node: ast.Binary) -> None:
+    message = f"Both sides of `@` are over `{twin}` and `{over}`: entries would be multiplied along `{twin}`, not summed."
+    hint = f"a product of matrices has [{twin}, {over}] last on both sides; A times its transpose is A @ transpose(A)"
+    c.error("E0315", message, node.op_span, hint)
+
+
+def _square_product(c: Context, left: Expr, right: Expr, node: ast.Binary, env: Env) -> Expr | None:
+    """``A @ B`` of matrices that both end in (k, k'): the product of matrices, A[k, k''] @ B[k'', k']."""
+    row, column = left.type.axes[-2:]
+    middle = column.label + "'"
+    left = _relabelled(left, column.label, middle)
+    return _matmul(c, left, _relabelled(right, row.label, middle), node, env)
+
+
+def _relabelled(expr: Expr, old: str, new: str) -> Expr:
+    axes = tuple(replace(a, label=new) if a.label == old else a for a in expr.type.axes)
+    return Relabel(expr, (old,), (new,), replace(expr.type, axes=axes), expr.span)

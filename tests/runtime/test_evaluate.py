@@ -78,6 +78,9 @@ CASES = [
     ("x[r]", "m @ b", M @ B),
     ("x[c]", "a @ m", A @ M),
     ("x[s, r]", "big @ b", BIG @ B),
+    ("x[r, r']", "q @ spd", Q @ SPD),
+    ("x[r, r']", "diag(a) @ q @ transpose(q) @ diag(p)", np.diag(A) @ Q @ Q.T @ np.diag(P)),
+    ("x[r]", "q @ spd @ a[r']", Q @ SPD @ A),
 ]  # fmt: skip
 
 
