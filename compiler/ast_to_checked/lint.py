@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emfppl.compiler import trees
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
 from emfppl.compiler.ast_to_checked.limits import informed, leaves
 from emfppl.compiler.ast_to_checked.order import Leaf, leaf_exprs
@@ -12,6 +13,7 @@ from emfppl.compiler.distributions import POSITIVE
 from emfppl.compiler.expressions import Apply, Ref, SizeOf, walk
 from emfppl.compiler.graph import Dist, Interval, Role
 from emfppl.compiler.supports import limits
+from emfppl.grammar import ast_nodes as ast
 
 
 def lint(c: Context, statements: Sequence[CheckedStatement]) -> None:
@@ -46,6 +48,7 @@ def _sizes_compared(c: Context, node: Leaf) -> None:
 
 
 def _unused(c: Context) -> None:
+    c.used_dims |= {n.name for model in c.models.values() for n in trees.walk(model) if isinstance(n, ast.DimRef)}
     for name, span in c.dims.spans.items():
         in_variables = any(name in (d.rstrip("'") for d in v.dims or ()) for v in c.variables.values())
         if (

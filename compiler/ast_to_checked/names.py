@@ -7,7 +7,6 @@ from typing import Any
 
 from emfppl.compiler.ast_to_checked.context import Context, Env, FunctionInfo, VariableInfo, near
 from emfppl.compiler.functions import NAMES as FUNCTIONS
-from emfppl.compiler.trees import walk
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
 
@@ -53,7 +52,6 @@ def collect(c: Context, program: ast.Program) -> None:
                 c.functions[node.name] = FunctionInfo(node)
             elif isinstance(node, ast.Model):
                 c.models[node.name] = node
-                c.used_dims |= {n.name for n in walk(node) if isinstance(n, ast.DimRef)}
 
 
 def enter(c: Context, seen: dict[str, Span], name: str, span: Span, function: bool = False) -> bool:

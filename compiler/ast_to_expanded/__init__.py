@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from emfppl.compiler.ast_to_checked import survey
 from emfppl.compiler.ast_to_expanded.own_checks import Known
+from emfppl.compiler.ast_to_expanded.relevant import Relevant
 from emfppl.compiler.ast_to_expanded.use import Written, write_out
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.grammar import ast_nodes as ast
@@ -63,19 +64,28 @@ def expand_uses(program: ast.Program, source: SourceText, known: Known) -> Expan
     """One use after another, in source order, those in models as well that are written out."""
     left: set[Span] = set()  # uses that are wrong
     found: list[Diagnostic] = []
+    relevant = Relevant()
     while True:
         use = next((u for u in _uses(program.statements, known) if u[0].span not in left), None)
         if use is None:
             return Expanded(program, source, tuple(found))
         node, around = use
-        c, _ = survey(program, source, known.table, known.scope)
-        del c.found[:]
-        written = write_out(c, node, around, known)
-        found += c.found
+        written, told = _written(relevant.part(program, node, known.prefix(node)), source, node, around, known)
+        if written is None:  # once more, with all names at hand for its messages
+            _, told = _written(program, source, node, around, known)
+        found += told
         if written is None:
             left.add(node.span)
         else:
             program, source = _with(program, node, written), written.source
+
+
+def _written(
+    program: ast.Program, source: SourceText, node: ast.Random, around: Around, known: Known
+) -> tuple[Written | None, list[Diagnostic]]:
+    c, _ = survey(program, source, known.table, known.scope)
+    del c.found[:]
+    return write_out(c, node, around, known), c.found
 
 
 def _uses(statements: Sequence[ast.Statement], known: Known, around: Around = ()) -> Iterator[tuple[ast.Random, Around]]:

@@ -56,6 +56,10 @@ class Known:
             if isinstance(node, ast.Model):
                 self.models.setdefault(node.name, node)
 
+    def prefix(self, node: ast.Random) -> str:
+        """What the names of the inner variables of a draw from a model begin with."""
+        return self.prefixes.get(node.span, node.target.name)
+
     def check_all(self) -> None:
         """Look at every model of the program's own files, and at those of the standard library that are used."""
         circle = {name: way for name in self.models if (way := self._way(name, name))}

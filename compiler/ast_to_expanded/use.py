@@ -56,7 +56,7 @@ class _Use:
     @property
     def prefix(self) -> str:
         """What the names of inner variables begin with."""
-        return self.known.prefixes.get(self.node.span, self.node.target.name)
+        return self.known.prefix(self.node)
 
     # ------------------------------------------------------------ arguments
 
