@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from emfppl.compiler.ast_to_checked.constants import number_of
 from emfppl.compiler.ast_to_checked.context import Context, listed, near
+from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import GateSpec, GuideSpec, Role
 from emfppl.grammar import ast_nodes as ast
 
@@ -114,6 +115,9 @@ def _gate(c: Context, node: ast.Gate, gates: dict[str, tuple[ast.Gate, GateSpec 
             return c.error("E0707", f"There is no latent named `{node.name}`.", node.name_span, hint)
         kind = {Role.COMPUTED: "computed", Role.PARAM: "a param"}.get(info.role, "data")
         return c.error("E0707", f"`{node.name}` is {kind}; only latents have gates, and data with `?`.", node.name_span)
+    if info is not None and info.kind not in (None, Kind.REAL):
+        message = f"`{node.name}` holds whole numbers; only continuous latents have gates."
+        return c.error("E0707", message, node.name_span, "leave this line out")
     if node.name in gates:
         other = gates[node.name][0]
         return c.error(

@@ -143,13 +143,16 @@ class Chain:
         """The factors, each with the range of steps that it belongs to; one without the axis of the chain is the same in all."""
         return [(p.run(arrays, TIME), *p.span(TIME)) for p in self.projections]
 
-    @staticmethod
-    def _at(parts: Sequence[tuple[Named, int, int]], t: int) -> list[Named]:
-        """The factors of one step."""
+    def _at(self, parts: Sequence[tuple[Named, int, int]], t: int) -> list[Named]:
+        """The factors of one of the first steps, without the axes of elements before the chain's first."""
+        before = {at_lag(k.grid.name, n) for k in self.links for n in range(t + 1, self.lag + 1)}
         found = []
         for value, lower, upper in parts:
             if lower <= t < upper:
-                found.append(_row(value, t - lower) if TIME in value.labels else value)
+                here = _row(value, TIME, t - lower)
+                for label in before & set(here.labels):
+                    here = _row(here, label, 0)
+                found.append(here)
         return found
 
     def _later(self, parts: Sequence[tuple[Named, int, int]]) -> tuple[list[Named], list[Named]]:
@@ -235,8 +238,10 @@ class Chain:
         return dict(zip(unknown, found, strict=True))
 
 
-def _row(value: Named, position: int) -> Named:
-    axis = value.labels.index(TIME)
+def _row(value: Named, label: str, position: int) -> Named:
+    if label not in value.labels:
+        return value
+    axis = value.labels.index(label)
     return Named(jnp.take(value.array, position, axis), value.labels[:axis] + value.labels[axis + 1 :])
 
 

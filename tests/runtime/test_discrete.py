@@ -137,6 +137,23 @@ CASES: dict[str, tuple[str, dict, dict, dict]] = {
         "y[obs] ~ Normal(if(flag[z], m, 0), 1)\n",
         {"y": [0.3, 1.2]}, {"k": 3, "obs": 2}, {"m": 0.6},
     ),
+    "pairs": (
+        "dim time = 6\ndim half = 3\ndata y[half]: real\nq ~ Beta(1, 1)\nz[time] ~ Bernoulli(q)\n"
+        "for i in half {\n  y[i] ~ Normal(z[2*i] + z[2*i+1], 1)\n}\n",
+        {"y": rng.normal(size=3)}, {"time": 6, "half": 3}, {"q": 0.4},
+    ),
+    "vectors": (
+        "dim k = 2\ndim d = 2\ndim obs\ndata y[obs, d]: real\ndata S[k, d, d']: cov\nmu[k, d] ~ Normal(0, 1)\nw[k] ~ Dirichlet(1)\n"
+        "z[obs] ~ Categorical(w)\ny[obs, d] ~ MultivariateNormal(mu[z], covariance_matrix = S[z])\n",
+        {"y": rng.normal(size=(3, 2)), "S": [[[1, 0], [0, 1]], [[1, 0.5], [0.5, 2]]]}, {"k": 2, "d": 2, "obs": 3},
+        {"mu": rng.normal(size=(2, 2)), "w": np.array([0.4, 0.6])},
+    ),
+    "slices in a function": (
+        "dim time\ndata x[time]: real\ndata y[time]: real\nm ~ Normal(0, 1)\n"
+        "def mean_of(z, x): real {\n  a = z * x\n  b = 1 - z\n  return a - b\n}\nz[time] ~ Bernoulli(0.3)\ny[0] ~ Normal(0, 1)\n"
+        "y[time[1:]] ~ Normal(mean_of(z[1:], x[1:]) + m * z[:-1], 1)\n",
+        {"x": [1, 2, 0.5], "y": [0.3, 0.4, 0.1]}, {"time": 3}, {"m": 0.3},
+    ),
     "mixture of chains": (
         "dim unit\ndim time\ndata y[unit, time]: real\na[unit] ~ Bernoulli(0.3)\nc ~ Normal(0, 1)\n"
         "for i in unit {\n  z[i, 0] ~ Bernoulli(0.5)\n  for t in time[1:] {\n"
