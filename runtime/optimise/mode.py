@@ -79,9 +79,10 @@ def _direction(gradient: jax.Array, hessian: jax.Array) -> jax.Array:
 
 
 Density = Callable[[jax.Array, Any], jax.Array]
+Second = Callable[[Callable[[jax.Array], jax.Array], jax.Array], tuple[jax.Array, jax.Array]]
 
 
-def newton(log_density: Density, starts: np.ndarray, data: Any, steps: int) -> dict[str, jax.Array]:
+def newton(log_density: Density, starts: np.ndarray, data: Any, steps: int, second: Second) -> dict[str, jax.Array]:
     """Climb from each start (K, D); arrays over K: point, value, hessian, gain (of the last step). To be jitted."""
     lengths = jnp.asarray(LENGTHS)
     dim = starts.shape[1]
@@ -95,7 +96,7 @@ def newton(log_density: Density, starts: np.ndarray, data: Any, steps: int) -> d
         better = values[best] > state.value
         point = jnp.where(better, points[best], state.point)
         value = jnp.where(better, values[best], state.value)
-        gradient, jacobian = _derivatives(lambda x: log_density(x, data), point)
+        gradient, jacobian = second(lambda x: log_density(x, data), point)
         return _State(point, value, gradient, -jacobian, value - state.value, state.step + 1)
 
     def climbing(state: _State) -> jax.Array:
@@ -112,21 +113,31 @@ def newton(log_density: Density, starts: np.ndarray, data: Any, steps: int) -> d
     return jax.vmap(run)(jnp.asarray(starts))
 
 
-def _derivatives(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def derivatives(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Gradient (D,) and Hessian (D, D), forward over reverse, in one pass."""
     gradient, push = jax.linearize(jax.grad(function), x)
     return gradient, jax.vmap(push)(jnp.eye(x.size, dtype=x.dtype))
 
 
-def _compiled(log_density: Density, steps: int) -> Callable[..., dict[str, jax.Array]]:
+def differences(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The same by central differences of gradients, for functions that can only be differentiated backwards (solvers of
+    differential equations). Coordinates are noise, of unit scale."""
+    slope, step = jax.grad(function), 1e-4
+    away = step * jnp.eye(x.size, dtype=x.dtype)
+    rows = jax.vmap(lambda d: slope(x + d) - slope(x - d))(away) / (2 * step)
+    return slope(x), (rows + rows.T) / 2
+
+
+def _compiled(log_density: Density, steps: int, second: Second) -> Callable[..., dict[str, jax.Array]]:
     """`newton` for few steps: on CPU the compiler had better not optimise than take long."""
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}
-    return jax.jit(lambda starts, data: newton(log_density, starts, data, steps), compiler_options=options)
+    return jax.jit(lambda starts, data: newton(log_density, starts, data, steps, second), compiler_options=options)
 
 
-def find_mode(log_density: Callable[[jax.Array, Any], jax.Array], starts: np.ndarray, data: Any, steps: int = 200) -> Mode | None:
-    """The best mode over several starts by Laplace's evidence; None if the density is finite at none of them."""
-    found = jax.device_get(_compiled(log_density, steps)(starts, data))
+def find_mode(log_density: Density, starts: np.ndarray, data: Any, steps: int = 200, second: Second = derivatives) -> Mode | None:
+    """The best mode over several starts by Laplace's evidence; None if the density is finite at none of them. `second` gives
+    first and second derivatives."""
+    found = jax.device_get(_compiled(log_density, steps, second)(starts, data))
     modes = []
     for point, value, gain, hessian in zip(found["point"], found["value"], found["gain"], found["hessian"], strict=True):
         if np.isfinite(value) and np.all(np.isfinite(hessian)):

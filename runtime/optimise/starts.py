@@ -14,9 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from emfppl.compiler.expressions import Ode, walk
+from emfppl.compiler.graph import node_exprs
 from emfppl.runtime.guide import CENTRE_WIDTH, Guide
 from emfppl.runtime.guides.backbone import Frame
-from emfppl.runtime.optimise.mode import Mode, find_mode
+from emfppl.runtime.optimise.mode import Mode, Second, derivatives, differences, find_mode
 from emfppl.runtime.precision import precision
 
 MODE_STARTS = 4  # fewer where the Hessians of all starts would be larger than those of 4 starts in 25 dimensions
@@ -70,12 +72,19 @@ class Starts:
         count = MODE_STARTS if self.dim <= 25 and self.dim * self.elements <= MODE_MEMORY / MODE_STARTS else 1
         with precision("float64"):
             data = self.guide.program.data
-            found = find_mode(self.log_density, self.points(count), data)
+            found = find_mode(self.log_density, self.points(count), data, second=self.second)
             return found or self._mode_of_finite(data)
 
     def _mode_of_finite(self, data: Any) -> Mode | None:
         finite = self.finite_points()
-        return find_mode(self.log_density, finite[:1], data) if finite.size else None
+        return find_mode(self.log_density, finite[:1], data, second=self.second) if finite.size else None
+
+    @property
+    def second(self) -> Second:
+        """How second derivatives are found: solvers of differential equations have none of their own."""
+        nodes = self.guide.program.graph.nodes
+        solved = any(isinstance(e, Ode) for node in nodes for expr in node_exprs(node) for e in walk(expr))
+        return differences if solved else derivatives
 
     def finite_points(self) -> np.ndarray:
         """Of many points around the centre those with a finite density, highest first: (k, dim)."""

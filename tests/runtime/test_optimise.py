@@ -7,10 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emfppl.compiler.pipeline import compile_text
+from emfppl.grammar.source import SourceText
+from emfppl.runtime.bind import bind
+from emfppl.runtime.choose_guide import Recipe, build_guide
 from emfppl.runtime.optimise.lanes import Span, antithetic, begin, make_chunk, settled
-from emfppl.runtime.optimise.mode import find_mode
+from emfppl.runtime.optimise.mode import derivatives, differences, find_mode
 from emfppl.runtime.optimise.rounds import Score, Search
+from emfppl.runtime.optimise.starts import Starts
 from emfppl.runtime.precision import precision
+from emfppl.runtime.program import Program
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +58,19 @@ def test_mode_far_away_through_a_region_that_is_not_concave():
     mode = find_mode(lambda x, data: -jnp.sum(jnp.log1p((x - data) ** 2)), np.array([[40.0, -60.0]]), np.array([1.0, 2.0]))
     np.testing.assert_allclose(mode.point, [1, 2], atol=1e-6)
     assert mode.concave
+
+
+def test_derivatives_by_differences_of_slopes():
+    """For what can be differentiated backwards only; they agree with exact ones where both exist."""
+    function = lambda x: jnp.sum(jnp.sin(x[0] * x[1]) - jnp.exp(0.3 * x))  # noqa: E731
+    x = jnp.array([0.4, -1.2])
+    for found, exact in zip(differences(function, x), derivatives(function, x), strict=True):
+        np.testing.assert_allclose(found, exact, rtol=1e-7)
+    head = "dim time\ndata t[time]: positive\ndata y[time]: real\ndef decay(s, z: real, k: real) { return -k * z }\n"
+    for line, second in (("z[time] = ode(decay, 1, 0, t, k)\n", differences), ("z[time] = exp(-k * t)\n", derivatives)):
+        graph = compile_text(SourceText(head + "k ~ LogNormal(0, 1)\n" + line + "y[time] ~ Normal(z, 0.1)\n"))
+        program = Program(bind(graph, {"t": [0.5, 1.0, 2.0], "y": [0.7, 0.5, 0.2]}))
+        assert Starts(build_guide(program, Recipe("full_rank", shut=True)), 0, 10).second is second
 
 
 def test_the_better_of_two_modes():
