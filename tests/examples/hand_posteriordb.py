@@ -167,7 +167,7 @@ def rate_1(v, d):
 def ark(v, d):
     y, order = d["y"], 5
     prior = N(v["alpha"], 0, 10) + N(v["beta"], 0, 10).sum() + half_cauchy(v["sigma"], 2.5)
-    terms = [N(y[t], v["alpha"] + v["beta"] @ y[t - order : t][::-1], v["sigma"]) for t in range(order, len(y))]
+    terms = [N(y[t], v["alpha"] + v["beta"] @ y[t - order : t], v["sigma"]) for t in range(order, len(y))]
     return prior, sum(terms)
 
 
