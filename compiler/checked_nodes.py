@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from emfppl.compiler.expressions import Expr
-from emfppl.compiler.graph import DimSize, Dist, GuideSpec, Support, Target, Variable
+from emfppl.compiler.graph import DimSize, Dist, GuideSpec, Support, Target, UserDistribution, Variable
 from emfppl.compiler.sizes import Size
 from emfppl.grammar.ast_nodes import Model
 from emfppl.grammar.source import SourceText, Span
@@ -69,5 +69,6 @@ class CheckedProgram:
     variables: tuple[Variable, ...]
     statements: tuple[CheckedStatement, ...]
     guide: GuideSpec = GuideSpec()
+    distributions: tuple[UserDistribution, ...] = ()
     models: tuple[Model, ...] = field(default=(), compare=False, repr=False)  # as parsed, with those of imported files
     source: SourceText | None = field(default=None, compare=False, repr=False)

@@ -37,7 +37,8 @@ Domain = tuple[DomainAxis, ...]
 def build(checked: CheckedProgram) -> Graph:
     """The graph of a checked program, statement by statement in source order."""
     nodes = tuple(_nodes(checked.statements, (), count(1)))
-    return Graph(checked.dims, checked.variables, nodes, checked.guide, models=checked.models, source=checked.source)
+    more = {"distributions": checked.distributions, "models": checked.models, "source": checked.source}
+    return Graph(checked.dims, checked.variables, nodes, checked.guide, **more)  # type: ignore[arg-type]
 
 
 def _nodes(statements: tuple[CheckedStatement, ...], loops: Domain, numbers: Iterator[int]) -> Iterator[Node]:

@@ -36,7 +36,7 @@ class Distribution:
     ``corr``, ``cov``, ``bool``, ``count``, ``upto(total_count)``, ``whole(low, high)``, ``index`` (the categories of the last axis
     of probs). `log_prob`, `sample`,
     `cdf`, `quantile` are set for distributions registered from Python, with keyword arguments by name (JAX functions); the
-    built-in ones live in the runtime.
+    built-in ones live in the runtime. `written`: the program defines it; bounds in its support may be numbers.
     """
 
     name: str
@@ -50,6 +50,12 @@ class Distribution:
     sample: Callable | None = None
     cdf: Callable | None = None
     quantile: Callable | None = None
+    written: bool = False
+
+    @property
+    def integrated(self) -> bool:
+        """Whether the distribution function is found by integrating the density."""
+        return self.written and not self.discrete
 
 
 _ = Parameter

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from emfppl.compiler.distributions import Distribution
 from emfppl.compiler.expressions import At, Axis, Expr, Kind, Whole
 from emfppl.compiler.sizes import Size
 from emfppl.grammar.ast_nodes import Model
@@ -184,6 +185,17 @@ class FactorNode:
     span: Span = _span()
 
 
+@dataclass(frozen=True)
+class UserDistribution:
+    """A distribution that the program defines: its row of the table, and its log density over the local names of its variable and
+    of its arguments (pairs of an argument and its local name)."""
+
+    row: Distribution
+    variable: str
+    arguments: tuple[tuple[str, str], ...]
+    density: Expr
+
+
 Node: TypeAlias = RandomNode | ComputedNode | FactorNode
 
 # ---------------------------------------------------------------- guide block
@@ -230,6 +242,7 @@ class Graph:
     guide: GuideSpec = GuideSpec()
     barren: frozenset[str] = frozenset()  # latent and computed, nothing observed below: drawn forward, not in the guide
     marginals: tuple[Marginal, ...] = ()
+    distributions: tuple[UserDistribution, ...] = ()
     models: tuple[Model, ...] = field(default=(), compare=False, repr=False)  # sub-models, as parsed
     source: SourceText | None = field(default=None, compare=False, repr=False)
 

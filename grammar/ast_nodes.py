@@ -261,7 +261,10 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """``def f(x: real, v[k]: real): real { y = x + 1  return y }``: `body` holds Assigns and one final Return."""
+    """``def f(x: real, v[k]: real): real { y = x + 1  return y }``: `body` holds Assigns and one final Return.
+
+    `law`: it is ``distribution f(x: positive, scale: positive) { … }``, whose value is the log density of its first argument.
+    """
 
     name: str
     args: tuple[FunctionArgument, ...]
@@ -271,6 +274,7 @@ class Function:
     tail: tuple[str, ...] = ()
     name_span: Span = _span()
     span: Span = _span()
+    law: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,8 @@ def _block(head: str, body: Iterable[Statement], tail: Iterable[str], behind: st
 
 def _function(node: ast.Function, indent: str) -> list[Row]:
     """A function that only returns something stands on one line where there is room."""
-    head = f"def {node.name}({_arguments(node.args)}){_typed(node.returns)} {{"
+    word = "distribution" if node.law else "def"
+    head = f"{word} {node.name}({_arguments(node.args)}){_typed(node.returns)} {{"
     match node.body:
         case (ast.Return(value, comments),) if comments == ast.Comments() and not node.tail:
             line = f"{indent}{head} return {text_of(value)} }}"

@@ -295,6 +295,11 @@ CODES: tuple[Code, ...] = (
         "a censored latent",
         "`censored` and `rounded` say how data were recorded; what is not data is drawn from the distribution inside.",
     ),
+    Code(
+        "E0511",
+        "a distribution that can't be defined so",
+        "A `distribution` block gives the log density of one number, its first argument, in terms of other single numbers.",
+    ),
     # -- E06 loops and recurrences
     Code(
         "E0601",

@@ -19,6 +19,7 @@ FORMS = {
     "DIM": "dim NAME, or dim NAME = size", "DATA": "data NAME[dims]: type", "PARAM": "param NAME[dims]: type = start",
     "DEF": "def NAME(x: real): real { … return … }", "FOR": "for NAME in DIM {", "FACTOR": "factor expression",
     "RETURN": "return expression", "GUIDE": "guide {", "NAME": "NAME ~ distribution, or NAME = expression",
+    "LAW": "distribution NAME(x: real, scale: positive) { … return … }",
     "MODEL": "model NAME(x: real) { … return … }", "IMPORT": 'import "file.emf"',
     "BACKBONE": "backbone iaf(layers = 2)", "GATE": "gate NAME: per_element, or gate NAME: off",
 }  # fmt: skip

@@ -21,7 +21,8 @@ def misplaced(node: object, head: object, span: Span, source: SourceText) -> Dia
     message = hint = ""
     if isinstance(head, ast.Function):
         if not isinstance(node, ast.Assign | ast.Return):
-            message = "A function computes: `NAME = expression` and `return` are all it may hold."
+            what = "distribution" if head.law else "function"
+            message = f"A {what} computes: `NAME = expression` and `return` are all it may hold."
             hint = "draw outside and give the function the value, or write a model; a reduction such as sum(x) needs no loop"
     elif isinstance(node, ast.Return):
         if not isinstance(head, ast.Model):

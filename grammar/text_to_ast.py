@@ -26,7 +26,7 @@ DEEPEST, DEEPEST_BLOCK = 100, 20
 Block = ast.For | ast.Function | ast.Guide | ast.Model
 SOFT = {"backbone": "BACKBONE", "gate": "GATE"}
 # Words of the language only at the beginning of a line, in front of a token of this kind: elsewhere they are names.
-SOFT_HEADS = {"model": ("MODEL", "NAME"), "import": ("IMPORT", "STRING")}
+SOFT_HEADS = {"model": ("MODEL", "NAME"), "distribution": ("LAW", "NAME"), "import": ("IMPORT", "STRING")}
 
 
 def parse(source: SourceText) -> tuple[ast.Program, tuple[Diagnostic, ...]]:
@@ -162,7 +162,7 @@ class _Reader:
             if not (self.goes_on and told.code == "E0106"):
                 self.found.append(told)
             self.goes_on = fault.ends_in_lead
-        if line.tokens[0].type in ("FOR", "DEF", "GUIDE") and not line.opens:
+        if line.tokens[0].type in ("FOR", "DEF", "LAW", "GUIDE") and not line.opens:
             self.lost_heads += 1
 
     def _error(self, code: str, message: str, span: Span, hint: str = "") -> None:

@@ -77,6 +77,9 @@ class TreeBuilder(Transformer):
             name_span=span_of(parts[1]), span=span_over(parts),
         )  # fmt: skip
 
+    def law_head(self, parts: Parts) -> ast.Function:
+        return replace(self.function_head(parts), law=True)
+
     def function_arg(self, parts: Parts) -> ast.FunctionArgument:
         kind, default = _only(parts, ast.TypeExpr), _behind(parts, "=")
         return ast.FunctionArgument(str(parts[0]), _listed(parts), kind, default, span_over(parts))

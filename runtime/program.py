@@ -35,6 +35,7 @@ from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, with_dat
 from emfppl.runtime.named import Named, filled
 from emfppl.runtime.precision import precision
 from emfppl.runtime.selection import Selection
+from emfppl.runtime.user_distributions import table_of
 
 Values = Mapping[str, Any]
 RANDOM = (Role.LATENT, Role.OBSERVED)
@@ -44,6 +45,7 @@ class Program:
     """A graph and its data."""
 
     def __init__(self, binding: Binding, table: Table = STANDARD):
+        table = table_of(binding.graph, table)
         self.binding, self.graph, self.table = binding, binding.graph, table
         self.selection = Selection(self.graph, binding.absent)
         kinds = {v.name: v.kind for v in self.graph.variables}

@@ -6,6 +6,7 @@ from emfppl.compiler.ast_to_checked import (
     dims,
     functions,
     guide,
+    laws,
     limits,
     lint,
     loops,
@@ -40,9 +41,9 @@ def check(
     diagnostics = tuple(sorted(c.found, key=lambda d: (d.span.start if d.span else 0, d.code)))
     if c.failed:
         return None, diagnostics
-    return CheckedProgram(
-        c.dims.listed(), tuple(_variable(v) for v in _all_variables(c)), body, spec, tuple(c.models.values()), source
-    ), diagnostics
+    variables = tuple(_variable(v) for v in _all_variables(c))
+    own = tuple(c.laws.values())
+    return CheckedProgram(c.dims.listed(), variables, body, spec, own, tuple(c.models.values()), source), diagnostics
 
 
 def survey(
@@ -63,13 +64,16 @@ def survey(
 def _round(c: Context, program: Program) -> tuple[CheckedStatement, ...]:
     """Check the statements once; `c.kinds` are those of computed variables that are used before their line."""
     names.collect(c, program)
+    laws.declare_laws(c)
     observed.declare(c, program)
     dims.declare_dims(c, program)
     observed.constants_of(c, program)
     loops.declare_loops(c, program)
     targets.declare_targets(c, program)
     for name in c.functions:
-        functions.check_function(c, name)
+        if not c.functions[name].node.law:
+            functions.check_function(c, name)
+    laws.check_laws(c)
     return statements.check_body(c, program.statements, Env())
 
 

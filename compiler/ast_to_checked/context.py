@@ -10,7 +10,7 @@ from typing import Any
 from emfppl.compiler.ast_to_checked.sizes_known import DimTable
 from emfppl.compiler.distributions import Table
 from emfppl.compiler.expressions import Axis, Expr, Kind
-from emfppl.compiler.graph import Role
+from emfppl.compiler.graph import Role, UserDistribution
 from emfppl.compiler.sizes import Size
 from emfppl.compiler.supports import DeclaredType
 from emfppl.grammar import ast_nodes as ast
@@ -109,6 +109,7 @@ class Context:
     variables: dict[str, VariableInfo] = field(default_factory=dict)
     functions: dict[str, FunctionInfo] = field(default_factory=dict)
     models: dict[str, ast.Model] = field(default_factory=dict)
+    laws: dict[str, UserDistribution] = field(default_factory=dict)
     scope: Scope | None = None  # where a model is checked by itself
     loops: dict[int, Loop | None] = field(default_factory=dict)  # by id of the For node; None: faulty
     helpers: dict[int, dict[str, VariableInfo]] = field(default_factory=dict)  # likewise

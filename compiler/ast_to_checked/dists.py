@@ -11,6 +11,7 @@ from typing import Any
 from emfppl.compiler.ast_to_checked import arguments, composed, dims, types
 from emfppl.compiler.ast_to_checked.argument_values import Goal, argument
 from emfppl.compiler.ast_to_checked.context import Context, Env, near
+from emfppl.compiler.ast_to_checked.laws import faulty
 from emfppl.compiler.distributions import Distribution
 from emfppl.compiler.expressions import Axis, Const, Expr, Kind
 from emfppl.compiler.functions import NAMES
@@ -88,6 +89,8 @@ def dist_of(c: Context, node: ast.Expr, env: Env, goal: Goal) -> TypedDist | Non
 
 
 def _no_distribution(c: Context, node: ast.Expr, env: Env) -> Any:
+    if isinstance(node, ast.Call) and faulty(c, node.func):
+        return None
     if isinstance(node, ast.Call) and node.func not in NAMES and node.func not in c.functions:
         for arg in node.args:
             if not isinstance(arg.value, ast.ListLiteral) and row_of(c, arg.value) is None:
@@ -201,7 +204,7 @@ def _ordered_bounds(c: Context, node: ast.Call, row: Distribution, args: dict[st
 def support_of(row: Distribution, args: dict[str, Expr]) -> tuple[Support, Kind]:
     """The support that a row of the table names, and the kind of its draws."""
     name, _, inside = row.support.partition("(")
-    inner = [args[n] for n in inside.rstrip(")").split(", ")] if inside else []
+    inner = [args[n] if n in args else number(float(n)) for n in inside.rstrip(")").split(", ")] if inside else []
     match name:
         case "positive":
             return Interval(number(0.0), None, True), Kind.REAL
@@ -213,6 +216,8 @@ def support_of(row: Distribution, args: dict[str, Expr]) -> tuple[Support, Kind]
             return Interval(inner[0], inner[1]), Kind.REAL
         case "above":
             return Interval(inner[0]), Kind.REAL
+        case "below":
+            return Interval(None, inner[0]), Kind.REAL
         case "circular":
             return Interval(number(-math.pi), number(math.pi)), Kind.REAL
         case "bool":
@@ -220,7 +225,7 @@ def support_of(row: Distribution, args: dict[str, Expr]) -> tuple[Support, Kind]
         case "count":
             return Integers(number(0)), Kind.INT
         case "whole":
-            return Integers(inner[0], inner[1]), Kind.INT
+            return Integers(*map(_as_whole, inner)), Kind.INT
         case "upto":
             return Integers(number(0), inner[0]), Kind.INT
         case "integer" | "int":
@@ -228,3 +233,8 @@ def support_of(row: Distribution, args: dict[str, Expr]) -> tuple[Support, Kind]
         case "real":
             return Interval(), Kind.REAL
     return Structured(name), Kind.REAL
+
+
+def _as_whole(bound: Expr) -> Expr:
+    """A constant bound of whole numbers as one itself."""
+    return number(int(bound.value)) if isinstance(bound, Const) and bound.value == int(bound.value) else bound

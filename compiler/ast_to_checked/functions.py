@@ -85,9 +85,9 @@ def body(c: Context, node: ast.Function, env: Env) -> Expr | None:
         _assign(c, statement, inner, local, bindings)
     return c.error(
         "E0703",
-        f"The function `{node.name}` returns nothing.",
+        f"The {'distribution' if node.law else 'function'} `{node.name}` returns nothing.",
         node.name_span,
-        "end it with return and an expression",
+        "end it with return and " + ("its log density" if node.law else "an expression"),
     )
 
 

@@ -109,11 +109,11 @@ def undefined(c: Context, node: ast.Name, env: Env) -> Any:
             "E0209", f"`{name}` is a distribution, not a value.", node.span, f"draw from it: x ~ {name}(…)"
         )
     if env.function is not None and (name in c.variables or name in c.dims):
-        message = (
-            f"`{name}` is not an argument of the function `{env.function}`; functions see their "
-            "arguments only."
-        )
-        return c.error("E0201", message, node.span, f"add it to the arguments: def {env.function}(…, {name})")
+        info = c.functions.get(env.function)
+        law = info is not None and info.node.law
+        what, word = ("distribution", "distribution") if law else ("function", "def")
+        message = f"`{name}` is not an argument of the {what} `{env.function}`; {what}s see their arguments only."
+        return c.error("E0201", message, node.span, f"add it to the arguments: {word} {env.function}(…, {name})")
     home = helper_home(c, name)
     if home is not None and home.broken and not home.loops:
         return None

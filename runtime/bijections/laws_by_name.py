@@ -12,10 +12,11 @@ import numpyro.distributions as dist
 
 from emfppl.compiler.distributions import COUNT, Distribution, Table
 from emfppl.runtime.bijections.families import DISCRETE, LAWS, continuous, with_defaults
+from emfppl.runtime.bijections.integrated import Integrated
 from emfppl.runtime.bijections.interval import Interval
 from emfppl.runtime.bijections.laws import Law
 from emfppl.runtime.bijections.mixture import Mixture
-from emfppl.runtime.bijections.registered import Registered
+from emfppl.runtime.bijections.registered import Registered, row_density
 from emfppl.runtime.bijections.truncated import Truncated
 from emfppl.runtime.bijections.values import DistValue
 
@@ -45,6 +46,8 @@ def is_discrete(value: DistValue, table: Table) -> bool:
 def law_of(value: DistValue, table: Table) -> Law | None:
     """The law of a distribution of single real numbers; None if it has no distribution function."""
     row, args = row_of(value, table), arguments(value, table)
+    if row.integrated and row.log_prob is not None:
+        return Integrated(lambda x: row_density(row, x, args), interval_of(row, args))
     if row.log_prob is not None:
         known = row.event_rank == 0 and (row.cdf is not None or row.quantile is not None)
         return Registered(row, args, interval_of(row, args)) if known else None
@@ -74,7 +77,8 @@ def _without_components(interval: Interval) -> Interval:
 def interval_of(row: Distribution, args: dict[str, Any]) -> Interval:
     """The interval that a row of the table names as its support, of whole numbers too."""
     name, _, inside = row.support.partition("(")
-    inner = [args[n.strip()] for n in inside.rstrip(")").split(",")] if inside else []
+    bounds = [n.strip() for n in inside.rstrip(")").split(",")] if inside else []
+    inner = [args[n] if n in args else jnp.asarray(float(n)) for n in bounds]
     zero, one = jnp.zeros(()), jnp.ones(())
     match name:
         case "positive" | "nonnegative" | "count":
@@ -87,6 +91,8 @@ def interval_of(row: Distribution, args: dict[str, Any]) -> Interval:
             return Interval(inner[0], inner[1])
         case "above":
             return Interval(inner[0])
+        case "below":
+            return Interval(None, inner[0])
         case "circular":
             return Interval(-math.pi * one, math.pi * one)
     return Interval()

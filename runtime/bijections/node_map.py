@@ -293,4 +293,6 @@ def _has_law(dist: g.Dist, table: Table) -> bool:
         return _has_law(inner, table)
     row = table.get(dist.name)
     assert row is not None
+    if row.integrated:
+        return True
     return dist.name in LAWS if row.log_prob is None else row.cdf is not None or row.quantile is not None

@@ -37,12 +37,16 @@ def draw(node: NodeMap, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> j
     if is_discrete(node.dist, node.table) and node.counts.tails is not None:
         return by_inversion(node.counts, key, shape)
     if not node.exact:
-        raise _no_sampler(node.dist.name, row.log_prob is not None)
+        raise _no_sampler(node.dist.name, row.log_prob is not None, row.written)
     noise = jax.random.normal(key, (*sample_shape, *node.batch_shape, *node.noise_event_shape))
     return jnp.asarray(node.event_map.forward(noise)[0])
 
 
-def _no_sampler(name: str, registered: bool) -> EmfError:
+def _no_sampler(name: str, registered: bool, written: bool) -> EmfError:
+    if written:
+        message = f"`{name}`, a distribution of whole numbers that the program defines, can't be drawn from."
+        hint = "its density serves for data; for draws use a distribution of the language"
+        return EmfError([Diagnostic("E1191", message, hint=hint)])
     if registered:
         message = f"`{name}` was registered without a way to draw from it."
         return EmfError([Diagnostic("E1191", message, hint="give it a quantile, a cdf or a sample function")])
