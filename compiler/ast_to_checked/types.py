@@ -172,6 +172,9 @@ def need_number(c: Context, arg: Expr, node: ast.Expr, what: str) -> bool:
 
 def _matmul(c: Context, left: Expr, right: Expr, node: ast.Binary, env: Env) -> Expr | None:
     mine, theirs = [a.label for a in left.type.axes], {a.label for a in right.type.axes}
+    if len(mine) > 1 and mine[-1] == mine[-2] + "'" and mine[-2] in theirs and mine[-1] not in theirs:
+        right = _relabelled(right, mine[-2], mine[-1])  # a matrix over (k, k') times a vector over k
+        theirs = {a.label for a in right.type.axes}
     shared = env.own(label for label in mine if label in theirs)
     if not shared:
         sides = (

@@ -81,6 +81,9 @@ CASES = [
     ("x[r, r']", "q @ spd", Q @ SPD),
     ("x[r, r']", "diag(a) @ q @ transpose(q) @ diag(p)", np.diag(A) @ Q @ Q.T @ np.diag(P)),
     ("x[r]", "q @ spd @ a[r']", Q @ SPD @ A),
+    ("x[r]", "q @ a + a[r'] @ q[r', r]", Q @ A + A @ Q),
+    ("x[r]", "q @ (spd @ a)", Q @ SPD @ A),
+    ("x", "a @ q @ a[r']", A @ Q @ A),
 ]  # fmt: skip
 
 
