@@ -115,9 +115,17 @@ def test_the_picture_of_the_readme(tmp_path):
     assert (tmp_path / "schools.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_table_of_development_models():
+    """One row of it: a gap in a recurrence, whose latents all count."""
+    from benchmarks import development
+
+    name, features, latents, compiles, *_ = development.row(next(t for t in paper() if t.name == "brownian_bridge"))
+    assert (name, features, latents, compiles) == ("brownian_bridge", "recurrence, missing", 30, "yes")
+
+
 def test_the_benchmarks_are_listed(capsys):
     from benchmarks.__main__ import main
 
     assert main([]) == 0
-    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} >= {"regressions", "peers"}
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} >= {"development", "regressions", "peers"}
     assert main(["nothing"]) == 2
