@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import Distribution, Table
@@ -267,3 +268,12 @@ def put(base: Any, place: Sequence[int | slice], value: Any) -> jax.Array:
 def base_name(name: str) -> str:
     """The variable that a row of it belongs to: rows are named ``x|0`` in a scan."""
     return name.split("|", 1)[0]
+
+
+def in_domain_order(value: Any, target: g.Target, scope: Scope, shape: Any, batch: tuple[str, ...]) -> Any:
+    """The part of a whole variable that a target names: axes of the domain first, event axes last."""
+    xp = np if isinstance(value, np.ndarray) else jnp
+    part = xp.asarray(value)[place_of(target, scope, shape)]
+    labels = [getattr(i, "loop", None) or f"#{n}" for n, i in enumerate(target.indices) if getattr(i, "loop", "") is not None]
+    events = [label for label in labels if label.startswith("#")]
+    return xp.transpose(part, [labels.index(label) for label in (*batch, *events)])

@@ -25,14 +25,17 @@ from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import Role
 from emfppl.compiler.passes.recurrences import fission
-from emfppl.runtime.bijections.node_map import DistValue, SupportValue, is_exact, node_map, noise_event_shape
+from emfppl.runtime.bijections.node_map import is_exact, noise_event_shape
 from emfppl.runtime.bind import Binding
 from emfppl.runtime.discrete.elimination import Elimination
 from emfppl.runtime.discrete.factors import Arrays
-from emfppl.runtime.evaluate import Scope, as_type, evaluate
-from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, place_of, ranges_of, run
+from emfppl.runtime.discrete.lift import without_law
+from emfppl.runtime.entries import lay_out
+from emfppl.runtime.evaluate import Scope, as_type
+from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, in_domain_order, ranges_of, run
 from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, with_data
-from emfppl.runtime.named import Named, filled
+from emfppl.runtime.named import Named
+from emfppl.runtime.params import param_map, param_start
 from emfppl.runtime.precision import precision
 from emfppl.runtime.selection import Selection
 from emfppl.runtime.user_distributions import table_of
@@ -54,7 +57,8 @@ class Program:
         self.marginals = self.selection.marginals(frozenset(binding.missing))
         self.hidden = frozenset(n for m in self.marginals for n in m.names)
         self._summed = frozenset(self.selection.keyed[n][0] for m in self.marginals for n in m.nodes)
-        self.keyed: tuple[Item, ...] = tuple((k, self._free(n) if k in self._summed else n) for k, n in self.selection.keyed)
+        keyed = self.selection.keyed
+        self.keyed: tuple[Item, ...] = tuple((k, without_law(n, binding.latent) if k in self._summed else n) for k, n in keyed)
         self._densities: dict[frozenset[str], list[Item]] = {}
         self.data: dict[str, np.ndarray] = self._data()
         self.gaps: dict[str, Gap] = gaps_of(self)
@@ -128,14 +132,6 @@ class Program:
         keys = {_identity(node): key for key, node in items}
         return [(keys[_identity(node)], node) for node in fission(tuple(n for _, n in items), known)]
 
-    def _free(self, node: g.Node) -> g.Node:
-        """A continuous latent below discrete ones that are summed out: its law is part of the sum, so that by itself it may be
-        anything in its support."""
-        if not isinstance(node, g.RandomNode) or isinstance(node.support, g.Integers):
-            return node
-        latent = not node.observed or node.target.name in self.binding.latent
-        return replace(node, dist=replace(node.dist, name="Flat", args=()), narrowed=False) if latent else node
-
     # ------------------------------------------------------------ shapes and data
 
     def _noise_shape(self, key: str, node: g.RandomNode) -> tuple[int, ...]:
@@ -162,7 +158,7 @@ class Program:
         self._from_params = [i for i in self.selection.computed_from(set(data) | params) if i not in from_data]
         with precision("float64"):
             data |= _arrays(self._computed(from_data, data), from_data)
-            data |= {name: self._param_start(name) for name in params}
+            data |= {name: param_start(self, name) for name in params}
             return data | _arrays(self._computed(self._from_params, data), self._from_params)
 
     def _computed(self, items: list[Item], data: Values) -> Mapping[str, Any]:
@@ -180,38 +176,10 @@ class Program:
 
     # ------------------------------------------------------------ params
 
-    def _param_start(self, name: str) -> np.ndarray:
-        """The declared start, or the middle of the type's support."""
-        variable = self.graph.variable(name)
-        if variable.default is not None:
-            value = evaluate(variable.default, Scope(self.layout.sizes, {}, {}))
-            return np.asarray(filled(value, variable.dims, self.shapes[name]), np.float64)
-        return np.asarray(self._param_map(name, {}).forward(jnp.zeros(self._param_noise(name)))[0], np.float64)
-
-    def _param_noise(self, name: str) -> tuple[int, ...]:
-        batch, event, support, _ = self._param_layout(name)
-        return (*batch, *noise_event_shape("Flat", support, event))
-
-    def _param_layout(self, name: str) -> tuple[tuple[int, ...], tuple[int, ...], str, g.Support]:
-        support = self.graph.variable(name).support or g.REAL_LINE
-        rank = support.event_rank if isinstance(support, g.Structured) else 0
-        shape = self.shapes[name]
-        kind = support.name if isinstance(support, g.Structured) else "interval"
-        return shape[: len(shape) - rank], shape[len(shape) - rank :], kind, support
-
-    def _param_map(self, name: str, data: Values) -> Any:
-        batch, event, kind, support = self._param_layout(name)
-        scope = Scope(self.layout.sizes, {}, data)
-        bounds: list[Any] = [None, None]
-        if isinstance(support, g.Interval):
-            dims = self.graph.variable(name).dims[: len(batch)]
-            bounds = [None if b is None else filled(evaluate(b, scope), dims, batch) for b in (support.lower, support.upper)]
-        return node_map(DistValue("Flat", {}), SupportValue(kind, *bounds), False, batch, event, self.table)
-
     def param_starts(self) -> dict[str, np.ndarray]:
         """Where the `param` variables start, in unconstrained space."""
         with precision("float64"):
-            found = {v.name: self._param_map(v.name, self.data) for v in self.graph.of_role(Role.PARAM)}
+            found = {v.name: param_map(self, v.name, self.data) for v in self.graph.of_role(Role.PARAM)}
             return {name: np.asarray(m.inverse(jnp.asarray(self.data[name], float))[0]) for name, m in found.items()}
 
     def with_params(self, unconstrained: Values, data: Any = None) -> dict[str, Any]:
@@ -219,7 +187,7 @@ class Program:
         data = self._given(data)
         if not unconstrained:
             return data
-        data |= {name: self._param_map(name, data).forward(jnp.asarray(v, float))[0] for name, v in unconstrained.items()}
+        data |= {name: param_map(self, name, data).forward(jnp.asarray(v, float))[0] for name, v in unconstrained.items()}
         return dict(self._computed(self._from_params, data))
 
     # ------------------------------------------------------------ the bijection
@@ -282,17 +250,13 @@ class Program:
 
     def draw_discrete(self, key: Any, values: Values, data: Any = None) -> dict[str, Any]:
         """A draw of the discrete variables that were summed out, given the other latents and the data."""
-        out: dict[str, Any] = {}
-        for n, (elimination, arrays) in enumerate(self.tables(values, data)):
-            out |= elimination.draw(jax.random.fold_in(key, n), arrays)
-        return out
+        drawn = [e.draw(jax.random.fold_in(key, n), a) for n, (e, a) in enumerate(self.tables(values, data))]
+        return {name: value for part in drawn for name, value in part.items()}
 
     def probabilities(self, values: Values, data: Any = None) -> dict[str, Any]:
         """By discrete variable that was summed out: the probabilities of the values of each element, along a last axis."""
-        out: dict[str, Any] = {}
-        for elimination, arrays in self.tables(values, data):
-            out |= elimination.probabilities(arrays)
-        return out
+        parts = [e.probabilities(a) for e, a in self.tables(values, data)]
+        return {name: value for part in parts for name, value in part.items()}
 
     def log_terms(self, values: Values, data: Any = None) -> list[tuple[g.Node, Any]]:
         """The terms of `log_density`: nodes, each with an array over its domain."""
@@ -313,10 +277,10 @@ class Program:
         nodes = dict(self.selection.keyed)
         for elimination, arrays in self._summands(state, values, data):
             for key, term in elimination.pointwise(arrays).items():
-                self._lay_out(out, key, nodes[key], term)  # type: ignore[arg-type]
+                lay_out(self, out, nodes[key], term)  # type: ignore[arg-type]
         for key, node in items:
             if isinstance(node, g.RandomNode) and node.observed:
-                self._lay_out(out, key, node, terms[key])
+                lay_out(self, out, node, terms[key])
         return out
 
     def _terms(self, items: list[Item], values: Values, data: Any) -> State:
@@ -330,20 +294,6 @@ class Program:
             return None, term if seen is None else jnp.where(seen, term, 0.0)
 
         return run(items, self.layout, self.state({**self.fixed(data), **latents}), {}, weigh)
-
-    def _lay_out(self, out: dict[str, Any], key: str, node: g.RandomNode, term: Any) -> None:
-        """Put the terms of a node into an array over the batch dims of its variable."""
-        name, rank = node.target.name, g.event_rank(node.dist, node.support)
-        shape = self.shapes[name][: len(self.shapes[name]) - rank]
-        target = g.Target(name, node.target.indices[: len(node.target.indices) - rank])
-        scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
-        labels = tuple(i.loop for i in target.indices if i.loop is not None)  # type: ignore[union-attr]
-        mask = self.binding.missing.get(name)
-        term = filled(Named(term, tuple(scope.loops)), labels, [np.subtract(*scope.loops[n][::-1]) for n in labels])
-        full = out.get(name, jnp.full(shape, jnp.nan)).at[place_of(target, scope, shape)].set(term)
-        if mask is not None:
-            full = jnp.where(mask.any(axis=tuple(range(len(shape), mask.ndim))), jnp.nan, full)
-        out[name] = full
 
     # ------------------------------------------------------------ visitors' help
 
@@ -422,15 +372,6 @@ class Program:
         scope = Scope(self.layout.sizes, ranges_of(node, self.layout.sizes), {})
         array = in_domain_order(value, node.target, scope, self.shapes[node.target.name], labels)
         return Named(array, (*labels, *(f"#{n}" for n in range(jnp.ndim(array) - len(labels)))))
-
-
-def in_domain_order(value: Any, target: g.Target, scope: Scope, shape: Any, batch: tuple[str, ...]) -> Any:
-    """The part of a whole variable that a target names: axes of the domain first, event axes last."""
-    xp = np if isinstance(value, np.ndarray) else jnp
-    part = xp.asarray(value)[place_of(target, scope, shape)]
-    labels = [getattr(i, "loop", None) or f"#{n}" for n, i in enumerate(target.indices) if getattr(i, "loop", "") is not None]
-    events = [label for label in labels if label.startswith("#")]
-    return xp.transpose(part, [labels.index(label) for label in (*batch, *events)])
 
 
 def _ranges(node: g.Node, sizes: Mapping[str, int]) -> list[tuple[int, int]]:

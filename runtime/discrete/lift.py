@@ -7,7 +7,7 @@ axis each. A variable computed from discrete ones is lifted in the same way, wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -97,6 +97,15 @@ class Lifting:
         target = g.Target(node.target.name, tuple(indices))
         assert isinstance(lifted.node, g.ComputedNode)
         return replace(lifted, node=replace(lifted.node, target=target, domain=(*node.domain, *axes)))
+
+
+def without_law(node: g.Node, latent: Collection[str]) -> g.Node:
+    """A continuous latent below discrete ones that are summed out, or data with entries that are `latent`: its law is part of the
+    sum, so that by itself it may be anything in its support."""
+    if not isinstance(node, g.RandomNode) or isinstance(node.support, g.Integers):
+        return node
+    free = not node.observed or node.target.name in latent
+    return replace(node, dist=replace(node.dist, name="Flat", args=()), narrowed=False) if free else node
 
 
 def axis_of(label: str, grid: Grid) -> g.DomainAxis:
