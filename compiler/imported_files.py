@@ -70,11 +70,11 @@ def missing(name: str, node: ast.Import, source: SourceText, span: Span) -> Diag
         hint = near(node.path, known) or f"there are {listed(known)}"
         return Diagnostic("E0901", f"The standard library has no file `{node.path}`.", span, hint, source)
     path = Path(name)
-    if path.exists():
-        why = "it is a folder" if path.is_dir() else "it is no text in UTF-8, or it may not be read"
+    if os.path.exists(path):  # of any name, too long a one included
+        why = "it is a folder" if os.path.isdir(path) else "it is no text in UTF-8, or it may not be read"
         return Diagnostic("E0901", f"`{name}` can't be imported: {why}.", span, "", source)
     folder = path.parent
-    names = sorted(p.name for p in folder.glob("*.emf")) if folder.is_dir() else []
+    names = sorted(p.name for p in folder.glob("*.emf")) if os.path.isdir(folder) else []
     close = near(path.name, names) if path.suffix else f"did you mean `{path.name}.emf`?" * (f"{path.name}.emf" in names)
     where = "working directory" if source.name_at(span.start).startswith("<") else "folder of the file that imports it"
     hint = close or f"it is looked up from the {where}; for the standard library write import \"std/…\""

@@ -614,4 +614,25 @@ CODES: tuple[Code, ...] = (
     ),
     Code("W0109", "an unused argument", "A model has an argument that it does not use."),
     Code("W0110", "an unused model", "A program declares a model and draws nothing from it."),
+    Code(
+        "W0111",
+        "a rate or scale that may be negative",
+        "A sum or product of latents on the whole real line stands where something positive is needed: exp was meant.",
+    ),
+    Code(
+        "W0112",
+        "a precision as a standard deviation",
+        "`Normal(0, 0.001)` is vague in BUGS, whose second argument is a precision; here it holds a latent at 0.",
+    ),
+    Code("W0113", "a factor that is constant", "A factor in which nothing is unknown changes no posterior."),
+    Code(
+        "W0114",
+        "an equality of continuous values",
+        "A latent on the real line equals a number with probability 0, so that the comparison is a constant.",
+    ),
+    Code(
+        "W0115",
+        "a probability that may leave 0 to 1",
+        "A sum or product of latents on the whole real line stands where a probability is needed: logits were meant.",
+    ),
 )

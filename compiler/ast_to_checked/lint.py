@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from emfppl.compiler import trees
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
 from emfppl.compiler.ast_to_checked.limits import informed, leaves
+from emfppl.compiler.ast_to_checked.lint_values import lint_values
 from emfppl.compiler.ast_to_checked.order import Leaf, leaf_exprs
 from emfppl.compiler.checked_nodes import CheckedRandom, CheckedStatement
 from emfppl.compiler.distributions import POSITIVE
@@ -19,6 +20,7 @@ from emfppl.grammar import ast_nodes as ast
 def lint(c: Context, statements: Sequence[CheckedStatement]) -> None:
     """All warnings about a program without errors."""
     _unused(c)
+    lint_values(c, statements)
     below = informed(statements)
     negative = _may_be_negative(c, statements)
     for node in leaves(statements):

@@ -28,6 +28,7 @@ from emfppl.grammar.source import Span
 
 NEVER = np.iinfo(np.int64).max
 LARGEST = 2_000_000  # elements or rounds beyond which nothing is run in thought
+FARTHEST = 2**40
 
 @dataclass(frozen=True, slots=True)
 class Round:
@@ -138,11 +139,11 @@ def _positions(
     for n, (index, size) in enumerate(zip(indices, shape, strict=True)):
         match index:
             case At(None, _, offset):
-                values, axis = np.array([trial.size(offset)]), None
+                values, axis = np.array([_bounded(trial.size(offset))]), None
             case At(label, scale, offset):
                 axis = next(k for k, loop in enumerate(event.loops) if loop.label == label)
                 loop = event.loops[axis]
-                values = scale * (loop.start + np.arange(loop.count)) + trial.size(offset)
+                values = _bounded(scale) * (_bounded(loop.start) + np.arange(loop.count)) + _bounded(trial.size(offset))
             case Whole(part):
                 values, axis = (
                     np.arange(trial.size(part.lower), trial.size(part.upper)),
@@ -169,6 +170,11 @@ def _positions(
             place[axis] = len(values)
         out.append(np.clip(values, 0, max(size - 1, 0)).reshape(place))
     return out if total <= LARGEST else None
+
+
+def _bounded(number: int) -> int:
+    """A number that arrays can hold; what is beyond is outside of every dim all the same."""
+    return max(-FARTHEST, min(FARTHEST, number))
 
 
 def _in_range(
