@@ -498,6 +498,11 @@ CODES: tuple[Code, ...] = (
         "data that point forward",
         "A loop may use what data point to only where that is defined in an earlier round, as a parent before its children.",
     ),
+    Code(
+        "E1019",
+        "times that go back",
+        "The times of a differential equation ascend, from its start on. Equal times are fine.",
+    ),
     # -- E11 fitting
     Code("E1101", "an unknown guide", "`guide=` is the name of a guide; docs/inference.md lists them."),
     Code(

@@ -22,6 +22,7 @@ from emfppl.runtime.data_observed import check_observed, filled
 from emfppl.runtime.data_order import check_order
 from emfppl.runtime.data_report import Report
 from emfppl.runtime.data_sizes import Shown, Sizes
+from emfppl.runtime.data_times import check_times
 from emfppl.runtime.data_values import Known, value_over
 
 
@@ -178,6 +179,7 @@ def _against_distributions(
             check_observed(report, variable, sound, missing.get(name), coords, sizes)
     check_arguments(report, sound, coords, sizes)
     check_order(report, sound, coords, sizes)
+    check_times(report, sound, coords, sizes)
 
 
 def _finished(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emfppl.compiler.expressions import Ref, walk
+from emfppl.compiler.expressions import ArrayCall, Ode, Ref, walk
 from emfppl.compiler.graph import ComputedNode, FactorNode, Node, RandomNode, node_exprs
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.guide import Guide
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 HINT = "is a scale 0, a logarithm of something negative, or an exponential of something large?"
+OF_ODE = (
+    "the equation was not solved up to all times: its solution blows up, or max_steps runs out. Priors nearer to what is "
+    "possible help, ode_stiff(…) where something settles fast, and max_steps = …"
+)
+OF_CHOLESKY = (
+    "the matrix is not positive definite as far as the precision goes; add a small number to its diagonal, add_diag(K, 1e-6), "
+    'or fit in precision="float64"'
+)
 TRIES = 10
 
 Values = dict[str, Any]
@@ -93,7 +101,17 @@ def _told(code: str, shown: str, program: Program, node: Node, values: Values, e
     message = f"{line}{shown}." if line else f"{shown[0].upper()}{shown[1:]}."
     causes = list(_causes(program, node, values, entry))
     seen = f" It comes from {', '.join(causes)}." if causes else ""
-    return Diagnostic(code, message + seen, node.span, HINT, source)
+    return Diagnostic(code, message + seen, node.span, _hint(node), source)
+
+
+def _hint(node: Node) -> str:
+    """The most likely remedy."""
+    parts = [e for root in node_exprs(node) for e in walk(root)]
+    if any(isinstance(e, Ode) for e in parts):
+        return OF_ODE
+    given = dict(node.dist.args) if isinstance(node, RandomNode) and node.dist.name == "MultivariateNormal" else {}
+    factored = any(isinstance(e, ArrayCall) and e.op == "cholesky" for e in parts)
+    return OF_CHOLESKY if factored or "covariance_matrix" in given else HINT
 
 
 def _causes(program: Program, node: Node, values: Values, entry: tuple[int, ...] | None) -> Iterator[str]:

@@ -258,6 +258,23 @@ def test_a_density_that_is_nan_is_named_with_its_entry():
     assert d.code == "E1102" and "line 4" in d.message and "y[0] is nan" in d.message and "v[0] = -" in d.message
 
 
+def test_a_matrix_without_a_cholesky_factor_is_named():
+    """Two points that coincide, and nothing on the diagonal."""
+    text = "dim i = 2\nm ~ Normal(0, 1)\nx[i] = [m, m]\nL[i, i'] = cholesky(exp_quad(x, 1, 1))\nfactor sum(L @ x[i'])\n"
+    d = told(text)
+    assert d.code == "E1102" and "line 4" in d.message and "`L[" in d.message and "add_diag(K, 1e-6)" in d.hint
+
+
+def test_an_equation_that_blows_up_is_named():
+    text = (
+        "def f(t: real, y: real): real { return y ^ 2 }\nv ~ Normal(10, 0.1)\n"
+        "z = ode(f, v, 0, 1, max_steps = 100)\ndata y: real\ny ~ Normal(z, 1)\n"
+    )
+    d = told(text, {"y": 1.0})
+    assert d.code == "E1102" and "line 3" in d.message and "`z` is nan" in d.message and "v = 10" in d.message
+    assert "ode_stiff" in d.hint
+
+
 def test_a_factor_that_is_minus_infinity_is_named():
     d = told("m ~ Normal(-50, 0.1)\nfactor if(m > 0, 0, log(0))\n")
     assert d.code == "E1102" and "line 2" in d.message and "-inf" in d.message
