@@ -33,7 +33,8 @@ def _normalised(c: Context, node: CheckedRandom, unknown: set[str]) -> None:
     if node.support.name == "sum_to_zero" and (varies or node.dist.name != "Normal"):
         message = f"`{name}` sums to zero; in this version that goes with elements that share one Normal."
         c.error("E0805", message, span, f"write {name}[…]: sum_to_zero ~ Normal(0, s)")
-    if node.support.name in ORDERED and varies and any(r.name in unknown for r in refs(node)):
+    integrated = not node.dist.event and _has_law(c, node.dist)
+    if node.support.name in ORDERED and varies and not integrated and any(r.name in unknown for r in refs(node)):
         message = (
             f"The elements of `{name}` are ordered and differ in distribution, by values that are not known: how much "
             "of it the order cuts off can't be worked out."
@@ -47,6 +48,14 @@ def _varies(node: CheckedRandom) -> bool:
     last = node.target.indices[-1]
     assert isinstance(last, Whole)
     return bool(node.dist.event) or last.axis.label in _labels(node.dist)
+
+
+def _has_law(c: Context, dist: Dist) -> bool:
+    """Whether a distribution of single numbers has a distribution function: then the probability of an order is integrated."""
+    row = c.table.get(dist.name)
+    inner = [v for _, v in dist.args if isinstance(v, Dist)]
+    known = row is not None and dist.over is None and (row.log_prob is None or row.cdf is not None or row.quantile is not None)
+    return known and all(_has_law(c, d) for d in inner)
 
 
 def _labels(dist: Dist) -> set[str]:

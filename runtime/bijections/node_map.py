@@ -37,6 +37,7 @@ from emfppl.runtime.bijections.laws import Law
 from emfppl.runtime.bijections.laws_by_name import arguments, is_discrete, law_of, row_of
 from emfppl.runtime.bijections.maps import EventMap, LogDensity, Plain, Scalar, log_density
 from emfppl.runtime.bijections.ordered import Ordered, sorted_log_prob
+from emfppl.runtime.bijections.ordering import log_in_order
 from emfppl.runtime.bijections.registered import row_density
 from emfppl.runtime.bijections.sum_to_zero import SumToZero
 from emfppl.runtime.bijections.truncated import Truncated
@@ -203,14 +204,17 @@ class NodeMap:
         return jnp.broadcast_shapes(jnp.shape(x)[: jnp.ndim(x) - len(self.event_shape)], self.batch_shape)
 
     def _product(self) -> LogDensity:
-        """The product of the elements' densities; in order, one of K! arrangements."""
+        """The product of the elements' densities; in order, divided by the probability of that order."""
         law = law_of(self.dist, self.table)
         ordered = self.support.name in ("ordered", "positive_ordered")
-        each = (lambda x: log_density(self._positive(law), x, ())) if law is not None else self._registered_each
+        own = None if law is None else self._positive(law)
+        each = (lambda x: log_density(own, x, ())) if own is not None else self._registered_each
+        differ = ordered and own is not None and _differ(self.dist)
+        log_mass = log_in_order(own, self.batch_shape, self.event_shape[-1]) if differ and own is not None else None
 
         def density(x: jax.Array) -> jax.Array:
             product = jnp.sum(each(x), axis=-1)
-            return sorted_log_prob(x, product) if ordered else product
+            return sorted_log_prob(x, product, log_mass) if ordered else product
 
         return density
 
@@ -238,6 +242,13 @@ def _all_identical(value: DistValue) -> bool:
         return False
     inner = (v for v in value.args.values())
     return all(_all_identical(v) if isinstance(v, DistValue) else _constant_along_event(v) for v in inner)
+
+
+def _differ(value: DistValue) -> bool:
+    """Whether the elements differ in law; not told of mixtures, whose elements are alike where the checker let them pass."""
+    if value.name == "Mixture":
+        return False
+    return any(_differ(v) if isinstance(v, DistValue) else not _constant_along_event(v) for v in value.args.values())
 
 
 def _constant_along_event(array: Any) -> bool:

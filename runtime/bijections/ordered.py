@@ -81,10 +81,11 @@ class Ordered(EventMap):
         return sorted_log_prob(x, jnp.sum(each, axis=0))
 
 
-def sorted_log_prob(x: jax.Array, product: jax.Array) -> jax.Array:
-    """log K! + the product's log density where x is in order, −∞ elsewhere."""
+def sorted_log_prob(x: jax.Array, product: jax.Array, log_mass: jax.Array | None = None) -> jax.Array:
+    """The product's log density where x is in order, −∞ elsewhere, less the log of the probability of that order (1 / K!)."""
     in_order = jnp.all(x[..., 1:] >= x[..., :-1], axis=-1)
-    return jnp.where(in_order, gammaln(x.shape[-1] + 1.0) + product, -jnp.inf)
+    log_mass = -gammaln(x.shape[-1] + 1.0) if log_mass is None else log_mass
+    return jnp.where(in_order, product - log_mass, -jnp.inf)
 
 
 def _step(law: Law, u: jax.Array, gate: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -26,6 +26,10 @@ FINE = [
     "x[o, k, k']: cov_cholesky ~ Flat()",
     "param x[k, k']: cov",
     "x[k, k'] ~ LKJ(2)",
+    "x[k]: ordered ~ Normal(m + c, 1)",
+    "q[k] = m * c\nx[k]: ordered ~ Normal(q, 1)",
+    "x[k]: ordered ~ Normal(p * c, 1)",
+    "x[k]: positive_ordered ~ Normal(c, exp(m))",
     "x[o, k, k']: corr ~ LKJ(exp(m))",
     "x[k, k'] ~ Wishart(5, S)",
     "x[k, k']: cov ~ Wishart(5 + exp(m), rate_matrix = S)",
@@ -34,10 +38,6 @@ FINE = [
 ]
 WRONG = {
     "E0805": [
-        "x[k]: ordered ~ Normal(m + c, 1)",
-        "q[k] = m * c\nx[k]: ordered ~ Normal(q, 1)",
-        "x[k]: ordered ~ Normal(p * c, 1)",
-        "x[k]: positive_ordered ~ Normal(c, exp(m))",
         "x[k]: ordered ~ MultivariateNormal(m, covariance_matrix = S)",
         "x[k]: sum_to_zero ~ Normal(c, 1)",
         "x[k]: sum_to_zero ~ StudentT(3, 0, 1)",

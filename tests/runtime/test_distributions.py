@@ -417,3 +417,32 @@ def test_a_node_without_its_prior_map_keeps_its_density():
     assert float(x) == pytest.approx(0.1 + 4.9 / (1 + np.exp(-0.3)), rel=1e-6)
     assert float(replace(cut, alone=True).inverse(x)[0]) == pytest.approx(0.3, rel=1e-5)
     assert float(log_det) == pytest.approx(np.log(float(jax.grad(lambda v: replace(cut, alone=True).forward(v)[0])(u))), rel=1e-5)
+
+
+def test_the_probability_of_an_order():
+    """Of two normals by its closed form, of three others by brute force over a grid."""
+    with precision("float64"):
+        loc, scale = np.array([[3.0, 10.0], [2.0, 0.0]]), np.array([1.0, 1.5])
+        node = node_map(D("Normal", {"loc": loc, "scale": scale}), SupportValue("ordered"), True, (2,), (2,), TABLE)
+        x = np.array([[2.5, 9.0], [0.3, 0.8]])
+        mass = stats.norm.logcdf((loc[:, 1] - loc[:, 0]) / np.hypot(*scale))
+        expected = stats.norm(loc, scale).logpdf(x).sum(-1) - mass
+        np.testing.assert_allclose(jax.jit(node.log_prob)(x), expected, rtol=1e-9)
+        rate = np.array([1.0, 0.5, 2.0])
+        node = node_map(D("Exponential", {"rate": rate}), SupportValue("positive_ordered"), True, (), (3,), TABLE)
+        tail = np.cumsum(rate[::-1])[::-1]  # the first of all is 1, then 2 before 3
+        expected = stats.expon(scale=1 / rate).logpdf([0.2, 0.4, 1.0]).sum() - np.log(rate[0] / tail[0] * rate[1] / tail[1])
+        np.testing.assert_allclose(node.log_prob(np.array([0.2, 0.4, 1.0])), expected, rtol=1e-9)
+
+
+def test_the_probability_of_an_order_has_a_gradient():
+    with precision("float64"):
+
+        def density(m):
+            law = D("Normal", {"loc": jnp.stack([m, 2.0 * jnp.ones(())]), "scale": jnp.ones(1)})
+            return node_map(law, SupportValue("ordered"), True, (), (2,), TABLE).log_prob(jnp.array([0.5, 1.5]))
+
+        m = 0.7
+        z = (2.0 - m) / np.sqrt(2)
+        expected = (0.5 - m) + np.exp(stats.norm.logpdf(z) - stats.norm.logcdf(z)) / np.sqrt(2)
+        np.testing.assert_allclose(jax.grad(density)(m), expected, rtol=1e-8)
