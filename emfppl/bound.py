@@ -43,8 +43,9 @@ class Bound:
 
     @property
     def latent_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every latent that observations inform: what `log_joint` and `to_noise` take."""
-        guided = self.program.selection.guided
+        """The shape of every latent that observations inform, and of data some missing entries of which are latents: what
+        `log_joint` and `to_noise` take."""
+        guided = self.program.selection.guided | set(self.program.binding.latent)
         return {v.name: self.program.shapes[v.name] for v in self.program.graph.variables if v.name in guided}
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 from emfppl.compiler.ast_to_checked.context import near
 from emfppl.compiler.graph import Graph, Role, Variable
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime import data_ragged
 from emfppl.runtime.data_arrays import Given, NotAnArray, family, to_given
 from emfppl.runtime.data_report import Report, quoted, some
 from emfppl.runtime.read_data import Table, read_data
@@ -93,6 +94,10 @@ def _take(report: Report, out: Gathered, variable: Variable, value: Any) -> None
     try:
         out.given[variable.name] = to_given(value)
     except NotAnArray as why:
+        padded = data_ragged.padded(value, len(variable.dims)) if why.code == "E1010" and variable.optional else None
+        if padded is not None:
+            out.given[variable.name] = padded
+            return
         report.about(variable, why.code, f"`{variable.name}` {why.what.replace('{}', variable.name)}", why.hint)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import RandomNode, Variable, event_rank
-from emfppl.compiler.passes.barren import informed
+from emfppl.runtime.data_needed import needed_entries
 from emfppl.runtime.data_observed import observing, part_of
 from emfppl.runtime.data_report import Coords, Report, entry, first, more
 
@@ -21,8 +21,7 @@ def latent_entries(
     sizes: Mapping[str, int],
 ) -> dict[str, np.ndarray]:
     """Masks of the missing entries that something informative depends on: True is a latent."""
-    below = informed(report.graph)
-    out = {}
+    needed = needed_entries(report.graph, values, missing, sizes)
     for name, mask in missing.items():
         variable = report.graph.variable(name)
         drawn = np.zeros(mask.shape, bool)
@@ -31,9 +30,8 @@ def latent_entries(
             drawn[part] = True
             _check_whole(report, variable, node, mask, part, coords)
         _check_drawn(report, variable, mask & ~drawn, coords)
-        if name in below and variable.kind is Kind.REAL:
-            out[name] = mask
-    return out
+    continuous = {n: m for n, m in needed.items() if report.graph.variable(n).kind is Kind.REAL}
+    return {name: mask for name, mask in continuous.items() if mask.any()}
 
 
 def _check_drawn(report: Report, variable: Variable, bad: np.ndarray, coords: Coords) -> None:

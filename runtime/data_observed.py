@@ -103,8 +103,14 @@ def _positions(index: object, known: Known) -> slice | int:
         if index.loop is None:
             return offset
         lower, upper = known.loops[index.loop]
-        return slice(index.scale * lower + offset, index.scale * (upper - 1) + offset + 1, index.scale)
+        return affine_slice(index.scale, offset, lower, upper)
     return slice(None)
+
+
+def affine_slice(scale: int, offset: int, lower: int, upper: int) -> slice:
+    """The positions ``scale * t + offset`` for t in ``[lower, upper)``, upwards or downwards."""
+    last = scale * (upper - 1) + offset
+    return slice(scale * lower + offset, last + 1 if scale > 0 else last - 1 if last else None, scale)
 
 
 def _bound(expr: Expr | None, otherwise: float, labels: tuple[str, ...], known: Known) -> np.ndarray:

@@ -50,7 +50,7 @@ class Program:
     def __init__(self, binding: Binding, table: Table = STANDARD):
         table = table_of(binding.graph, table)
         self.binding, self.graph, self.table = binding, binding.graph, table
-        self.selection = Selection(self.graph, binding.absent)
+        self.selection = Selection(self.graph, binding.absent, frozenset(self.left_out))
         kinds = {v.name: v.kind for v in self.graph.variables}
         self.layout = Layout(dict(binding.sizes), table, kinds)
         self.shapes = {v.name: tuple(binding.sizes[d.rstrip("'")] for d in v.dims) for v in self.graph.variables}

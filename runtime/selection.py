@@ -46,10 +46,12 @@ def _index_text(index: At | Whole, ranges: dict[str, g.DomainAxis]) -> str:
 
 @dataclass(frozen=True)
 class Selection:
-    """The variables of a graph by their part in inference; `absent` are observed ones without data."""
+    """The variables of a graph by their part in inference; `absent` are observed ones without data, `gappy` ones with missing
+    entries that are no latents."""
 
     graph: g.Graph
     absent: frozenset[str] = frozenset()
+    gappy: frozenset[str] = frozenset()
 
     @cached_property
     def keyed(self) -> tuple[tuple[str, g.Node], ...]:
@@ -88,8 +90,9 @@ class Selection:
         return self._following(self.guided)
 
     def _following(self, given: frozenset[str]) -> frozenset[str]:
-        """Computed variables that need no latents but these, and no data that are absent."""
-        return self._computed() - self.fixed - self._below((self._latents() - given) | self.absent)
+        """Computed variables that need no latents but these, and no data that are absent or have yet to be drawn."""
+        undrawn = self._below(self.gappy) & self.graph.barren  # what informs anything reads no such entry
+        return self._computed() - self.fixed - self._below((self._latents() - given) | self.absent) - undrawn
 
     def in_density(self, node: g.Node, given: frozenset[str], data: frozenset[str]) -> bool:
         """Whether a node counts, or is needed, in the density of the latents `given` and the data."""

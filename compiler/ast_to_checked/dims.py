@@ -236,6 +236,8 @@ def _bound(c: Context, node: ast.Expr | None, default: Size, length: Size, env: 
     found = affine(c, node, env)
     if found is None:
         hint = "bounds of a slice are whole numbers and sizes of dims"
+        if isinstance(node, ast.Subscript):
+            hint += "; for series of unequal length declare the data with ?, and let rows end early"
         return c.error(
             "E0312",
             f"`{c.text(node)}` can't bound a slice: it is not known before the data.",
