@@ -98,7 +98,8 @@ def _ragged(value: Any, path: str = "") -> NotAnArray:
     for i, length in enumerate(lengths):
         if length != lengths[0]:
             here = f"`{{}}[{path}{i}]` {_long(length)}, `{{}}[{path}0]` {_long(lengths[0])}"
-            return NotAnArray("E1010", f"is ragged: {here}.", "all rows have the same length; those of data declared with ? may end early")
+            hint = "all rows have the same length; those of data declared with ? may end early"
+            return NotAnArray("E1010", f"is ragged: {here}.", hint)
     for i, row in enumerate(value):
         if isinstance(row, Sequence) and not isinstance(row, str):
             try:
