@@ -124,7 +124,7 @@ class _Linker:
                     self._not_for_import(file, node, one)
 
     def _not_for_import(self, file: _File, node: ast.Import, one: ast.Statement) -> None:
-        message = f"`{file.name}` can't be imported: it holds more than models, functions and constants."
+        message = f"`{file.name}` can't be imported: it holds more than models, functions, distributions and constants."
         hint = "move its models and functions to a file of their own, and import that in both"
         notes = ((one.span, "such as this"),)
         if not any(d.code == "E0903" and d.message == message for d in self.found):

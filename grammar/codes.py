@@ -398,7 +398,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0903",
         "an import of a program",
-        "What can be imported holds models, functions and constants only; data, dims and draws of its own make a file a program.",
+        "What can be imported holds models, functions, distributions and constants only; data, dims and draws of its own make a "
+        "file a program.",
     ),
     Code("E0904", "a name from two imports", "Two imported files define it; `import … as …` tells them apart."),
     Code("E0905", "a model that draws from itself", "Models may use models, but not in a circle."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from emfppl.compiler.ast_to_checked import calls, dims, lists, names, subscripts
 from emfppl.compiler.ast_to_checked.context import Context, Env, VariableInfo
@@ -197,10 +198,10 @@ def _matmul(c: Context, left: Expr, right: Expr, node: ast.Binary, env: Env) -> 
     return MatMul(left, right, over, Type(arithmetic([left.type, right.type]), kept), node.span)
 
 
-def _unclear_product(c: Context, twin: str, over: str, node: ast.Binary) -> None:
+def _unclear_product(c: Context, twin: str, over: str, node: ast.Binary) -> Any:
     message = f"Both sides of `@` are over `{twin}` and `{over}`: entries would be multiplied along `{twin}`, not summed."
     hint = f"a product of matrices has [{twin}, {over}] last on both sides; A times its transpose is A @ transpose(A)"
-    c.error("E0315", message, node.op_span, hint)
+    return c.error("E0315", message, node.op_span, hint)
 
 
 def _square_product(c: Context, left: Expr, right: Expr, node: ast.Binary, env: Env) -> Expr | None:

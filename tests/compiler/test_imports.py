@@ -188,3 +188,16 @@ def test_spans_of_imported_statements_are_their_own(folder):
     assert problems == ()
     names = {whole.text[s.name_span.start : s.name_span.end] for s in program.statements if hasattr(s, "name_span")}
     assert names == {"walk", "double", "step"}
+
+
+def test_distributions_come_with_an_import(folder):
+    """Under the name that the program gives them, or where it has one of its own under that of their file."""
+    law = "distribution Ray(x: positive, s: positive) { return log(x) - 2 * log(s) - x ^ 2 / (2 * s ^ 2) }\n"
+    written(folder, law + "model speed(scale: positive) {\n  x ~ Ray(scale)\n  return x\n}\n", "laws.emf")
+    path = written(folder, 'import "laws.emf" as l\na ~ l.speed(2)\nb ~ l.Ray(1)\n')
+    assert told(path) == []
+    assert "a ~ l.Ray(2)" in expanded_text(read_file(path))
+    own = "distribution Ray(x: positive, s: positive) { return log(s) - s * x }\n"
+    path = written(folder, f'import "laws.emf"\n{own}a ~ speed(2)\nb ~ Ray(1)\n')
+    assert told(path) == []
+    assert "a ~ laws.Ray(2)" in expanded_text(read_file(path))
