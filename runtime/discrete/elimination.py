@@ -15,9 +15,9 @@ from emfppl.compiler.expressions import Expr, Kind
 from emfppl.compiler.references import names_read
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.discrete import tables
-from emfppl.runtime.discrete.factors import Arrays, Factor, Grid, Spot
+from emfppl.runtime.discrete.factors import LARGEST_TABLE, Arrays, Factor, Grid, Spot, TooLarge
 from emfppl.runtime.discrete.lift import Lifted, Lifting
-from emfppl.runtime.discrete.plan import LARGEST_TABLE, Part, Plan, TooLarge, plan
+from emfppl.runtime.discrete.plan import Part, Plan, plan
 from emfppl.runtime.discrete.semiring import Reduce, log_max, log_of, log_sum
 from emfppl.runtime.discrete.steps import Choose, Chosen, best, drawn
 from emfppl.runtime.evaluate import Scope, as_type, evaluate
@@ -50,10 +50,14 @@ class Elimination:
         for name in marginal.names:
             self.grids[name] = self._grid(name)
         self.computed: list[tuple[str, Lifted]] = []
+        self.lifted_last: g.Node = self.items[0][1]
         self.tables: list[Table] = []
-        self._lift()
-        self.evidence = self._evidence()
-        self.plan = self._plan()
+        try:
+            self._lift()
+            self.evidence = self._evidence()
+            self.plan = self._plan()
+        except TooLarge as found:
+            raise EmfError([self._too_large(found)]) from None
 
     # ------------------------------------------------------------ the statements
 
@@ -96,9 +100,11 @@ class Elimination:
         computed = [(k, n) for k, n in self.items if isinstance(n, g.ComputedNode)]
         for name in _by_last([n.target.name for _, n in computed]):
             pieces = [(k, n) for k, n in computed if n.target.name == name]
+            self.lifted_last = pieces[-1][1]
             found = lifting.note([(n, lifting.lifted(n)) for _, n in pieces])
             self.computed += [(k, lifted) for (k, _), lifted in zip(pieces, found, strict=True)]
         for number, (key, node) in enumerate(i for i in self.items if not isinstance(i[1], g.ComputedNode)):
+            self.lifted_last = node
             self._add(key, lifting.lifted(node), number)
         self.lifting = lifting
 
@@ -120,18 +126,17 @@ class Elimination:
         return out
 
     def _plan(self) -> Plan:
-        try:
-            return plan([*(t.factor for t in self.tables), *(f for _, f in self.evidence)], list(self.grids.values()))
-        except TooLarge as found:
-            raise EmfError([self._too_large(found)]) from None
+        return plan([*(t.factor for t in self.tables), *(f for _, f in self.evidence)], list(self.grids.values()))
 
     def _too_large(self, found: TooLarge) -> Diagnostic:
         names = " and ".join(f"`{n}`" for n in dict.fromkeys(self.grids[name].variable for name in found.grids))
         keyed = self.program.selection.keyed
-        coupling = max((keyed[n][1] for n in found.nodes), key=lambda n: len(_names(n, self.grids)), default=self.items[0][1])
-        size = f"a table of {found.entries:,} numbers" if found.entries else "more tables than can be kept"
+        coupling = max((keyed[n][1] for n in found.nodes), key=lambda n: len(_names(n, self.grids)), default=self.lifted_last)
+        size = f"a table of at least {found.entries:,} numbers" if found.entries else "more tables than can be kept"
         message = f"Summing out {names} takes {size}; at most {LARGEST_TABLE:,} can be. This statement couples them."
         hint = "let each of its entries depend on fewer discrete elements, give these fewer values, or make them continuous"
+        if isinstance(coupling, g.FactorNode):
+            hint = "a factor is summed over its dims by itself: write factor a * z in place of factor a * sum(z)"
         return Diagnostic("E0811", message, coupling.span, hint, self.program.graph.source)
 
     # ------------------------------------------------------------ the tables

@@ -21,6 +21,16 @@ from emfppl.runtime.named import Named, arranged, filled
 
 Arrays = dict[int, Named]
 NONE = -1
+LARGEST_TABLE = 20_000_000
+
+
+class TooLarge(Exception):
+    """A table of more than `LARGEST_TABLE` numbers (at least `entries`): the grids it is over, and the statements that couple
+    them."""
+
+    def __init__(self, entries: int, grids: Sequence[str], nodes: frozenset[int]):
+        super().__init__(entries)
+        self.entries, self.grids, self.nodes = entries, tuple(dict.fromkeys(grids)), nodes
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from emfppl.compiler import expressions as x
 from emfppl.compiler import graph as g
 from emfppl.compiler.expressions import At, Gather, Kind, Ref, Type, Whole, walk
 from emfppl.compiler.sizes import Size
-from emfppl.runtime.discrete.factors import Grid, Spot
+from emfppl.runtime.discrete.factors import LARGEST_TABLE, Grid, Spot, TooLarge
 from emfppl.runtime.evaluate import Scope, evaluate
 from emfppl.runtime.execute import place_of, ranges_of, target_labels
 from emfppl.runtime.named import Named, filled
@@ -291,6 +292,9 @@ class _One:
                 return spot.label
         label = f"{grid}?{len(self.spots)}"
         self.spots.append(Spot(grid, label, ids))
+        entries = prod(self.lifting.grids[s.grid].values for s in self.spots)
+        if entries > LARGEST_TABLE:
+            raise TooLarge(entries, [s.grid for s in self.spots], frozenset())
         return label
 
 

@@ -14,19 +14,22 @@ from math import prod
 
 import numpy as np
 
-from emfppl.runtime.discrete.factors import NONE, Factor, Grid, Part, Projection, Spot, cut, project, tidied
+from emfppl.runtime.discrete.factors import (
+    LARGEST_TABLE,
+    NONE,
+    Factor,
+    Grid,
+    Part,
+    Projection,
+    Spot,
+    TooLarge,
+    cut,
+    project,
+    tidied,
+)
 from emfppl.runtime.discrete.steps import TIME, Chain, Close, Link, Other, SumOut, at_lag
 
-LARGEST_TABLE = 20_000_000
 MOST_GRIDS = 64
-
-
-class TooLarge(Exception):
-    """A table of more than `LARGEST_TABLE` numbers: its size, the grids it is over, and the statements that couple them."""
-
-    def __init__(self, entries: int, grids: Sequence[str], nodes: frozenset[int]):
-        super().__init__(entries)
-        self.entries, self.grids, self.nodes = entries, tuple(dict.fromkeys(grids)), nodes
 
 
 class _Stuck(Exception):
