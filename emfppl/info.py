@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from emfppl.compiler.expressions import Expr, Ref, walk
+from emfppl.compiler.expressions import Expr, Kind, Ref, walk
 from emfppl.compiler.graph import (
     DomainAxis,
     FactorNode,
@@ -36,7 +36,7 @@ def info(graph: Graph) -> Facts:
         "params": [{**_named(v), "type": v.type_text} for v in graph.of_role(Role.PARAM)],
         "latents": [_latent(graph, v) for v in graph.of_role(Role.LATENT)],
         "computed": [
-            {**_named(v), "parents": _parents(graph, v)} for v in graph.of_role(Role.COMPUTED) if not v.local
+            {**_named(v), "type": _type(v), "parents": _parents(graph, v)} for v in graph.of_role(Role.COMPUTED) if not v.local
         ],
         "factors": sum(isinstance(n, FactorNode) for n in graph.nodes),
         "loops": _loops(graph),
@@ -59,6 +59,7 @@ def _data(graph: Graph, variable: Variable) -> Facts:
         "type": variable.type_text,
         "observed": variable.role is Role.OBSERVED,
         "has_default": variable.default is not None,
+        "missing": _missing(graph, variable),
     }
     seen = {"distribution": _drawn(graph, variable), "parents": _parents(graph, variable)}
     return {**_named(variable), **facts, **(seen if variable.role is Role.OBSERVED else {})}
@@ -68,13 +69,29 @@ def _latent(graph: Graph, variable: Variable) -> Facts:
     nodes = [n for n in graph.defining(variable.name) if isinstance(n, RandomNode)]
     return {
         **_named(variable),
+        "type": _type(variable),
         "distribution": _drawn(graph, variable),
-        "support": list(dict.fromkeys(support_text(graph, n.support) for n in nodes)),
+        "support": [_type(variable)] if variable.of else list(dict.fromkeys(support_text(graph, n.support) for n in nodes)),
         "parents": _parents(graph, variable),
         "gate": _gate(graph, variable.name),
         "in_guide": variable.name not in graph.barren | graph.summed_out,
         "summed_out": _summed_out(graph, variable),
     }
+
+
+def _type(variable: Variable) -> str:
+    """``real``, ``int``, ``bool`` or ``index(state)``."""
+    return f"index({variable.of})" if variable.of else variable.kind.value
+
+
+def _missing(graph: Graph, variable: Variable) -> str | None:
+    """What becomes of missing entries; None where there can be none."""
+    if not variable.optional:
+        return None
+    read = any(variable.name in _refs(node_exprs(n)) for n in graph.nodes)
+    if not read:
+        return "left out of the likelihood"
+    return "latents" if variable.kind is Kind.REAL else "summed out"
 
 
 def _summed_out(graph: Graph, variable: Variable) -> str | None:
@@ -232,7 +249,8 @@ def _from(entry: Facts) -> str:
 
 def _data_note(entry: Facts) -> str:
     drawn = "observed ~ " + "; ".join(entry["distribution"]) if entry["observed"] else ""
-    notes = [entry["type"], drawn, "may be left out" * entry["has_default"]]
+    missing = f"missing entries: {entry['missing']}" if entry["missing"] else ""
+    notes = [entry["type"], drawn, "may be left out" * entry["has_default"], missing]
     return ", ".join(n for n in notes if n)
 
 

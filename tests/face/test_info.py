@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import emfppl
+from emfppl.cli import run
 from emfppl.info import info_text
 
 PROGRAM = """
@@ -36,6 +39,87 @@ def facts():
     return emfppl.load(PROGRAM).info()
 
 
+TEXT, FLAG, NAMES = str, bool, [str]
+SCHEMA = {
+    "dims": [{"name": TEXT, "size": (TEXT, None)}],
+    "data": [{
+        "name": TEXT, "dims": NAMES, "type": TEXT, "observed": FLAG, "has_default": FLAG, "missing": (TEXT, None),
+        "distribution?": NAMES, "parents?": NAMES,
+    }],
+    "params": [{"name": TEXT, "dims": NAMES, "type": TEXT}],
+    "latents": [{
+        "name": TEXT, "dims": NAMES, "type": TEXT, "distribution": NAMES, "support": NAMES, "parents": NAMES,
+        "gate": ({"mode": TEXT, "init?": float}, None), "in_guide": FLAG, "summed_out": (TEXT, None),
+    }],
+    "computed": [{"name": TEXT, "dims": NAMES, "type": TEXT, "parents": NAMES}],
+    "factors": int,
+    "loops": [{"loop": TEXT, "dim": TEXT, "vectorised": NAMES, "scanned": NAMES, "affine": NAMES}],
+    "models": [{"name": TEXT, "arguments": NAMES}],
+    "guide": (TEXT, None),
+}  # fmt: skip
+
+
+def obeys(value, schema) -> bool:
+    """Whether plain data have the form that docs/cli.md gives: keys with ``?`` may be missing, others are as listed."""
+    if isinstance(schema, tuple):
+        return any(value is None if one is None else obeys(value, one) for one in schema)
+    if isinstance(schema, list):
+        return isinstance(value, list) and all(obeys(v, schema[0]) for v in value)
+    if isinstance(schema, dict):
+        known = {key.rstrip("?"): one for key, one in schema.items()}
+        needed = {key for key in schema if not key.endswith("?")}
+        return isinstance(value, dict) and needed <= set(value) <= set(known) and all(obeys(v, known[k]) for k, v in value.items())
+    return isinstance(value, schema)
+
+
+HIDDEN = """
+dim state = 2
+dim time
+data y[time]: real?
+data x[time]: real?
+data k[time]: count?
+P[state, state'] ~ Dirichlet(1)
+start[state] ~ Dirichlet(1)
+z[0] ~ Categorical(start)
+for t in time[1:] {
+  z[t] ~ Categorical(P[z[t-1]])
+}
+m[state] ~ Normal(0, 1)
+b ~ Normal(0, 1)
+x[time] ~ Normal(0, 1)
+k[time] ~ Poisson(exp(b))
+y[time] ~ Normal(m[z] + b * x, 1)
+guide {
+  gate m: per_variable, init = 0.9
+  gate b: off
+}
+"""
+
+
+@pytest.mark.parametrize("text", [PROGRAM, HIDDEN], ids=["everything", "hidden states"])
+def test_the_json_has_its_documented_form(text, tmp_path, capsys):
+    path = tmp_path / "model.emf"
+    path.write_text(text)
+    assert run(["info", str(path), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert obeys(printed, SCHEMA)
+    assert printed == json.loads(json.dumps(emfppl.load(path).info()))
+    assert not obeys({**printed, "more": 1}, SCHEMA) and not obeys({**printed, "dims": [{"name": 1}]}, SCHEMA)
+
+
+def test_hidden_states_and_missing_entries():
+    facts = emfppl.load(HIDDEN).info()
+    assert {d["name"]: d["missing"] for d in facts["data"]} == {
+        "y": "left out of the likelihood", "x": "latents", "k": "left out of the likelihood",
+    }  # fmt: skip
+    z = latent(facts, "z")
+    assert (z["type"], z["support"], z["in_guide"]) == ("index(state)", ["index(state)"], False)
+    assert z["summed_out"] == "forward algorithm along time"
+    assert latent(facts, "m")["gate"] == {"mode": "per_variable", "init": 0.9}
+    lines = info_text(facts)
+    assert "missing entries: latents" in lines and "summed out: forward algorithm along time" in lines
+
+
 def latent(facts, name):
     return next(entry for entry in facts["latents"] if entry["name"] == name)
 
@@ -63,7 +147,7 @@ def test_loops_and_factors(facts):
     assert scanned == {"t in time[1:]": ["m", "x"], "t in time": []}
     assert facts["loops"][1]["vectorised"] == ["y"]
     assert facts["factors"] == 1
-    assert facts["computed"] == [{"name": "total", "dims": [], "parents": ["x"]}]
+    assert facts["computed"] == [{"name": "total", "dims": [], "type": "real", "parents": ["x"]}]
 
 
 def test_the_text_has_a_line_an_entry(facts):
