@@ -28,8 +28,11 @@ def total(v[k], w[k]): real { return sum(w * v) }
 def product(v[k], w[k]): real { return w @ v }
 def shares(v[k], w[k]): real { return sum(softmax(w * v)) }
 def largest(S[k, k']): real { return max(S) }
+def pair(x: real, y: real = 3): real { return [x, x * y] }
+def ends(v[k]): real { return [v[1], v[0]] }
+def turned(v[k], S[k, k']): real { return S @ v[k'] }
 dim a
-dim b
+dim b = 2
 data u[a]: real
 data v[b]: real
 data m[a, b]: real
@@ -61,6 +64,15 @@ CALLS = [
     ("x[a] = total(v, m)", m @ v),
     ("x[a] = product(m, v)", m @ v),
     ("x = largest(s)", s.max()),
+    ("x[b] = pair(2)", [2, 6]),
+    ("x[b] = 1 + pair(2, y = 1)", [3, 3]),
+    ("x[a, b] = pair(u)", np.stack([u, 3 * u], 1)),
+    ("x[b] = ends(v)", v[::-1]),
+    ("x = sum(ends(v) * v)", 2 * v[0] * v[1]),
+    ("x[a] = turned(u, s)", s @ u),
+    ("x[a, b] = [u, 1]", np.stack([u, np.ones(3)], 1)),
+    ("x[b, b'] = [[1, v[0]], [v[1], 2]] * [2, 3]", np.array([[1, v[0]], [v[1], 2]]) * [2, 3]),
+    ("x[b] = if(v > 1, [1, 2], -[3, 4])", np.where(v > 1, [1, 2], [-3, -4])),
     ("x = plus(norm(u), dot(v, v))", np.linalg.norm(u) + v @ v),
 ]
 

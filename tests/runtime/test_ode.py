@@ -12,10 +12,12 @@ from scipy.integrate import solve_ivp
 
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.source import SourceText
+from emfppl.runtime.bind import bind
 from emfppl.runtime.evaluate import Scope, evaluate
 from emfppl.runtime.execute import ranges_of
 from emfppl.runtime.named import filled
 from emfppl.runtime.precision import precision
+from emfppl.runtime.program import Program
 
 PREY = """
 dim k = 2
@@ -129,3 +131,23 @@ def test_a_stiff_equation():
     f, _ = solution(STIFF, "z[time, k]", "ode_stiff(pol, y0, 0, ts, p, rtol = 1e-8, atol = 1e-10)")
     with precision("float64"):
         np.testing.assert_allclose(f(data), theirs, rtol=1e-4)
+
+
+def test_an_equation_in_a_recurrence():
+    """From one round to the next, through a function; the same by the formula."""
+    text = (
+        "dim step\ndim part = 2\ndata gap[step]: positive\ndata y[step, part]: real\n"
+        "def decay(t: real, y[k]: real, rate: real): real { return -rate * y }\n"
+        "def later(y[k]: real, rate: real, gap: real): real { return ode(decay, y, 0, gap, rate, rtol = 1e-9) }\n"
+        "r ~ LogNormal(0, 1)\nx[0, part] ~ Normal(1, 0.1)\n"
+        "for t in step[1:] {\n  m[part] = later(x[t-1], r, gap[t])\n  x[t, part] ~ Normal(m, 0.1)\n}\n"
+        "y[step, part] ~ Normal(x, 0.1)\n"
+    )
+    data = {"gap": [0.1, 0.2, 0.5], "y": np.ones((3, 2))}
+    with precision("float64"):
+        program = Program(bind(compile_text(SourceText(text)), data))
+        noise = {key: jnp.full(shape, 0.3) for key, shape in program.noise_shapes.items()}
+        values, _ = program.forward(noise)
+    x = np.asarray(values["x"])
+    decayed = x[:-1] * np.exp(-np.exp(0.3) * np.array([[0.2], [0.5]]))
+    np.testing.assert_allclose(x[1:], decayed + 0.03, rtol=1e-6)
