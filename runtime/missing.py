@@ -106,6 +106,14 @@ def observed_inputs(program: Program, data: Mapping[str, Any]) -> dict[str, dict
     return {key: gap.inputs(program.part_of(nodes[key], data[gap.variable])) for key, gap in gaps.items()}  # type: ignore[arg-type]
 
 
+def over_domain(program: Program, key: str, node: g.RandomNode, noise: jax.Array) -> Named:
+    """Noise or gates of a node, axes of its domain first."""
+    if key in program.gaps:
+        return program.gaps[key].scattered(noise)
+    event = tuple(f"#{n}" for n in range(noise.ndim - len(node.domain)))
+    return Named(noise, (*(a.label for a in node.domain), *event))
+
+
 def noise_of_gaps(program: Program, values: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     """The noise that the prior's map takes to the latent missing entries in `values`, by key, and log |det dnoise/dvalues|."""
     if not program.gaps:

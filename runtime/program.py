@@ -33,7 +33,7 @@ from emfppl.runtime.discrete.lift import without_law
 from emfppl.runtime.entries import lay_out
 from emfppl.runtime.evaluate import Scope, as_type
 from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, in_domain_order, ranges_of, run
-from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, with_data
+from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, over_domain, with_data
 from emfppl.runtime.named import Named
 from emfppl.runtime.params import param_map, param_start
 from emfppl.runtime.precision import precision
@@ -340,17 +340,10 @@ class Program:
             shut = isinstance(given["gate"], np.ndarray) and not given["gate"].any()
             kept = {n: v for n, v in given.items() if v is not None and not (shut and n == "gate")}
             shape, mine = self.noise_shapes[name], out.setdefault(key, {})
-            mine |= {n: self._over_domain(key, node, jnp.broadcast_to(jnp.asarray(v, float), shape)) for n, v in kept.items()}
+            mine |= {n: over_domain(self, key, node, jnp.broadcast_to(jnp.asarray(v, float), shape)) for n, v in kept.items()}
             if shut:
                 mine["shut"] = Named(True)
         return out
-
-    def _over_domain(self, key: str, node: g.RandomNode, noise: jax.Array) -> Named:
-        """Noise or gates of a node, axes of its domain first."""
-        if key in self.gaps:
-            return self.gaps[key].scattered(noise)
-        event = tuple(f"#{n}" for n in range(noise.ndim - len(node.domain)))
-        return Named(noise, (*(a.label for a in node.domain), *event))
 
     # ------------------------------------------------------------ simulation
 
