@@ -313,6 +313,13 @@ class Oracle:
                     np.log(w) + self._scalar_log_prob(args["component"], value, loops, p)
                     for w, p in self._components(dist, loops, point)
                 ])  # fmt: skip
+            case "censored":
+                lower = self._eval(args["lower"], loops, point) if "lower" in args else -np.inf
+                upper = self._eval(args["upper"], loops, point) if "upper" in args else np.inf
+                if lower < value < upper:
+                    return self._scalar_log_prob(args["base"], value, loops, point)
+                below = self._cdf(args["base"], lower if value <= lower else upper, loops, point)
+                return float(np.log(below if value <= lower else 1 - below))
             case "truncated":
                 lower = self._eval(args["lower"], loops, point) if "lower" in args else -np.inf
                 upper = self._eval(args["upper"], loops, point) if "upper" in args else np.inf

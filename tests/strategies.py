@@ -93,12 +93,14 @@ def positive_expr(draw, scope: _Scope, dims: tuple[str, ...]) -> str:
 
 REAL_FAMILIES = (
     "Normal({r}, {p})", "StudentT(5, {r}, {p})", "Cauchy({r}, {p})", "Laplace({r}, {p})", "Logistic({r}, {p})", "Gumbel({r}, {p})",
+    "AsymmetricLaplace({r}, {p}, 1.5)",
 )  # fmt: skip
 POSITIVE_FAMILIES = (
     "LogNormal({r}, {p})", "HalfNormal({p})", "HalfCauchy({p})", "Exponential({p})", "Gamma(2, {p})", "InverseGamma(3, {p})",
-    "truncated(Normal({r}, {p}), lower = 0)",
+    "truncated(Normal({r}, {p}), lower = 0)", "Weibull({p}, 1.5)", "LogLogistic({p}, 2)", "HalfStudentT(4, {p})",
 )  # fmt: skip
-UNIT_FAMILIES = ("Beta(2, {p})", "Uniform(0, 1)", "truncated(Normal(0.4, {p}), 0, 1)")
+UNIT_FAMILIES = ("Beta(2, {p})", "Uniform(0, 1)", "truncated(Normal(0.4, {p}), 0, 1)", "Kumaraswamy(2, {p})",
+                 "LogitNormal({r}, {p})")  # fmt: skip
 
 
 @st.composite
@@ -203,7 +205,7 @@ def _observation(draw, scope: _Scope, data: dict, rng: np.random.Generator) -> N
     dims = draw(st.sampled_from((("b",), ("a", "b"), ("time",))))
     shape = [SIZES[d] for d in dims]
     r, head = draw(real_expr(scope, dims)), f"{name}[{', '.join(dims)}]"
-    match draw(st.integers(0, 7)):
+    match draw(st.integers(0, 10)):
         case 0:
             scope.lines += [f"data {head}: real", f"{head} ~ Normal({r}, {draw(positive_expr(scope, dims))})"]
             data[name] = rng.normal(size=shape)
@@ -229,6 +231,16 @@ def _observation(draw, scope: _Scope, data: dict, rng: np.random.Generator) -> N
         case 7:
             scope.lines += [f"data {head}: index(k)", f"{head} ~ Categorical(logits = centre * tanh({r}))"]
             data[name] = rng.integers(0, 3, shape)
+        case 8:
+            scope.lines += [f"data {head}: count", f"{head} ~ ZeroInflatedPoisson(0.3, exp(tanh({r})))"]
+            data[name] = rng.poisson(1.0, shape)
+        case 9:
+            p = draw(positive_expr(scope, dims))
+            scope.lines += [f"data {head}: count", f"{head} ~ BetaBinomial({p}, exp(tanh({r})), 5)"]
+            data[name] = rng.integers(0, 6, shape)
+        case 10:
+            scope.lines += [f"data {head}: real", f"{head} ~ censored(Normal({r}, 1.3), -0.5, 0.5)"]
+            data[name] = np.clip(rng.normal(size=shape), -0.5, 0.5)
 
 
 @st.composite
