@@ -128,7 +128,7 @@ def test_a_stiff_equation():
     data = {"ts": np.array([100.0, 500.0, 800.0, 1500.0]), "y0": np.array([2.0, 0.0]), "p": np.array(1000.0)}
     pol = lambda t, y: [y[1], 1000 * (1 - y[0] ** 2) * y[1] - y[0]]  # noqa: E731
     theirs = solve_ivp(pol, (0, 1500), data["y0"], "Radau", data["ts"], rtol=1e-10, atol=1e-12).y.T
-    f, _ = solution(STIFF, "z[time, k]", "ode_stiff(pol, y0, 0, ts, p, rtol = 1e-8, atol = 1e-10)")
+    f, _ = solution(STIFF, "z[time, k]", "ode_stiff(pol, y0, 0, ts, p, rtol = 1e-8, atol = 1e-10, max_steps = 20000)")
     with precision("float64"):
         np.testing.assert_allclose(f(data), theirs, rtol=1e-4)
 
