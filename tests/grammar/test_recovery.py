@@ -167,10 +167,10 @@ def test_hints_say_how_it_is_written_here(text, hint):
         ("dbin", "other way round"),
         ("True", "true"),
         ("rep", "broadcasts"),
-        ("BetaBinomial", "Beta(a, b)"),
-        ("multinomial", "factor"),
+        ("beta_binomial", "BetaBinomial("),
+        ("dmulti", "Multinomial("),
         ("multiply_lower_tri_self_transpose", "L[k, k''] @ L[k', k'']"),
-        ("ordered_logistic", "Categorical"),
+        ("ordered_logistic", "OrderedLogistic("),
     ],
 )
 def test_names_from_elsewhere(name, hint):
