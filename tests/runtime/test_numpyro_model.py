@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro
 import pytest
@@ -44,7 +45,7 @@ def sites_of(program: Program, values: dict) -> dict:
             part = program.part_of(node, values[node.target.name])
             carried = [a.label for a in node.domain if a.carried]
             order = [*carried, *(label for label in part.labels if label not in carried)]
-            out[key] = np.transpose(part.array, [part.labels.index(label) for label in order])
+            out[key] = jnp.transpose(jnp.asarray(part.array), [part.labels.index(label) for label in order])
     return out
 
 
