@@ -57,7 +57,7 @@ EXPRESSIONS = [
     ("u - u[a']", Kind.REAL, "a a'"),
     ("u[a[1:]]", Kind.REAL, "a"),
     ("u[1:] - u[:-1]", Kind.REAL, "a"),
-    ("s @ u", Kind.REAL, "a'"),
+    ("s @ u", Kind.REAL, "a"),
     ("s @ u[a']", Kind.REAL, "a"),
     ("u @ m", Kind.REAL, "b"),
     ("u @ u", Kind.REAL, ""),
