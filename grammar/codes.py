@@ -641,4 +641,10 @@ CODES: tuple[Code, ...] = (
         "a probability that may leave 0 to 1",
         "A sum or product of latents on the whole real line stands where a probability is needed: logits were meant.",
     ),
+    Code(
+        "W0116",
+        "a window beside another dim",
+        "A window such as `x[t-7:t]` runs over the one dim that the file says to be as long; without such a dim it stays over its "
+        "own, and a product with an array over another dim is over both.",
+    ),
 )

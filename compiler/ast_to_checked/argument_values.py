@@ -16,13 +16,14 @@ from emfppl.grammar import ast_nodes as ast
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a distribution is to fill: the target's whole axes, and further labels that its arguments may
-    have (``Mixture``)."""
+    """What a distribution is to fill: the target's whole axes, further labels that its arguments may have (``Mixture``), and the
+    dim that the target is known to index."""
 
     axes: tuple[Axis, ...]
     text: str
     name: str
     extra: tuple[Axis, ...] = ()
+    of: str | None = None
 
 
 def argument(

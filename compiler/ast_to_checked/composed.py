@@ -24,7 +24,7 @@ def categorical(
 ) -> dists.TypedDist | None:
     (name, arg), *_ = given.items()
     what = f"`{name}` of `Categorical`"
-    value = types.type_of(c, arg, env)
+    value = types.type_of(c, arg, env, _place_of_list(c, arg, goal))
     if value is None:
         return None
     over = _free_axis(c, value, goal, arg, what, "the categories")
@@ -78,6 +78,16 @@ def zero_inflated(
     return replace(base, dist=dist)
 
 
+def _place_of_list(c: Context, node: ast.Expr, goal: Goal) -> tuple[Axis, ...] | None:
+    """What a list of probabilities runs over: the dim that the target indexes, or else the one dim that is as long."""
+    if not isinstance(node, ast.ListLiteral):
+        return None
+    taken = {a.dim for a in (*goal.axes, *goal.extra)}
+    alike = [d for d in c.dims.sizes if d not in taken and c.dims.known(Size.of(d)) == len(node.items)]
+    dim = goal.of or (alike[0] if len(alike) == 1 else None)
+    return None if dim is None else (Axis.whole(dim),)
+
+
 def _free_axis(c: Context, value: Expr, goal: Goal, arg: ast.Expr, what: str, role: str) -> Axis | None:
     """The last axis that the target does not have."""
     taken = {a.label for a in (*goal.axes, *goal.extra)}
@@ -107,7 +117,7 @@ def mixture(
             "Normal(mu, s)) with w[k] and mu[k]"
         )
         return c.error("E0509", "The components of a mixture are not a list.", inner.span, hint)
-    weights = types.type_of(c, weights_node, env)
+    weights = types.type_of(c, weights_node, env, _place_of_list(c, weights_node, goal))
     over = None
     if weights is not None:
         over = _free_axis(c, weights, goal, weights_node, what, "the components")

@@ -8,6 +8,7 @@ from emfppl.compiler import trees
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
 from emfppl.compiler.ast_to_checked.limits import informed, leaves
 from emfppl.compiler.ast_to_checked.lint_values import lint_values
+from emfppl.compiler.ast_to_checked.lint_windows import lint_windows
 from emfppl.compiler.ast_to_checked.order import Leaf, leaf_exprs
 from emfppl.compiler.checked_nodes import CheckedRandom, CheckedStatement
 from emfppl.compiler.distributions import POSITIVE
@@ -25,6 +26,7 @@ def lint(c: Context, statements: Sequence[CheckedStatement]) -> None:
     negative = _may_be_negative(c, statements)
     for node in leaves(statements):
         _sizes_compared(c, node)
+        lint_windows(c, node)
         if isinstance(node, CheckedRandom):
             _scales(c, node.dist, negative)
             if node.dist.name == "Flat" and node.target.name not in below:

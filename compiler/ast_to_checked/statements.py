@@ -78,10 +78,9 @@ def _random(c: Context, node: ast.Random, env: Env) -> CheckedRandom | None:
 
 def _draw(c: Context, node: ast.Random, info: VariableInfo, target: Target, env: Env) -> CheckedRandom | None:
     axes = _axes(target)
-    goal = Goal(axes, c.text(node.target) or info.name, info.name)
-    said = None
-    if node.type is not None:
-        said = declared.declared_type(c, node.type, len(axes), env)
+    said = declared.declared_type(c, node.type, len(axes), env) if node.type is not None else None
+    known = said or info.declared
+    goal = Goal(axes, c.text(node.target) or info.name, info.name, of=known.of if known else None)
     typed = dists.dist_of(c, node.dist, env, goal)
     if typed is None or (node.type is not None and said is None):
         return None
