@@ -81,7 +81,7 @@ RUNNABLE = [b for b in of("emf") if b.page.name in ("language.md", "library.md",
 
 
 def made_up(model: emfppl.Model, size: int = 4) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Data for a program, and sizes of its dims."""
+    """Data for a program, and sizes of its dims; real numbers ascend from above 0, since they may be times."""
     facts = model.info()
     wanted = [v for v in facts["data"] if not v["has_default"]]
     numbers = {v["name"]: VALUES["count"] for v in wanted if not v["dims"] and v["type"] == "count"}
@@ -95,7 +95,8 @@ def made_up(model: emfppl.Model, size: int = 4) -> tuple[dict[str, np.ndarray], 
     for variable in wanted:
         shape = tuple(known[dim.rstrip("'")] for dim in variable["dims"])
         kind = variable["type"].rstrip("?").partition("(")[0]
-        data[variable["name"]] = rng.normal(size=shape) if kind == "real" else np.full(shape, VALUES[kind])
+        ascending = np.sort(np.abs(rng.normal(size=shape)), axis=-1) if shape else 0.5
+        data[variable["name"]] = ascending if kind == "real" else np.full(shape, VALUES[kind])
     return {**data, **numbers}, sizes
 
 
