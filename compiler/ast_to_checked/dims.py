@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from emfppl.compiler import trees
 from emfppl.compiler.ast_to_checked import quotients
 from emfppl.compiler.ast_to_checked.context import Context, Env, listed, near
 from emfppl.compiler.expressions import Axis, Expr
@@ -12,6 +13,8 @@ from emfppl.compiler.graph import Role
 from emfppl.compiler.sizes import Size
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
+
+LONGEST = 2**31 - 1
 
 # ---------------------------------------------------------------- sizes
 
@@ -37,11 +40,20 @@ def declare_dims(c: Context, program: ast.Program) -> None:
     for node in nodes:
         size = c.dims.sizes[node.name]
         value = None if size is None else c.dims.known(size)
-        if value is not None and value < 1:
+        if node.size is not None and max([value or 0, *_numbers(node.size)]) > LONGEST:
+            message = f"`{c.text(node.size)}` is more than any array holds."
+            c.error("E0311", message, node.size.span, f"a dim has at most {LONGEST} elements")
+            c.dims.sizes[node.name] = None
+        elif value is not None and value < 1:
             c.error(
                 "E0311", f"Dim `{node.name}` has size {value}; a dim holds at least one element.", node.span
             )
             c.dims.sizes[node.name] = None
+
+
+def _numbers(node: ast.Expr) -> list[int]:
+    """The whole numbers in a size."""
+    return [int(n.text) for n in trees.walk(node) if isinstance(n, ast.Number) and n.is_int]
 
 
 def _in_a_circle(c: Context, name: str) -> bool:

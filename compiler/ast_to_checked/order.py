@@ -7,6 +7,7 @@ earlier stamps. Bounds and subscripts are linear, so what holds at one size hold
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -135,7 +136,7 @@ def _positions(
     wholes = [n for n, i in enumerate(indices) if not isinstance(i, At)]
     rank = len(event.loops) + len(wholes)
     out: list[np.ndarray] = []
-    total = int(np.prod([loop.count for loop in event.loops], dtype=np.int64))
+    total = math.prod(loop.count for loop in event.loops)
     for n, (index, size) in enumerate(zip(indices, shape, strict=True)):
         match index:
             case At(None, _, offset):
@@ -224,7 +225,7 @@ def _define(trial: Trial, event: Event, info: VariableInfo) -> None:
     assert not isinstance(node, CheckedFactor) and info.dims is not None
     name = node.target.name
     shape = tuple(trial.size(Size.of(d)) for d in info.dims)
-    if info.incomplete or int(np.prod(shape, dtype=np.int64)) > LARGEST:
+    if info.incomplete or math.prod(shape) > LARGEST:
         trial.bad.add(name)
         return
     stamps = trial.stamps.setdefault(name, np.full(shape, NEVER, np.int64))

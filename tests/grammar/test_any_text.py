@@ -65,6 +65,7 @@ TERMINALS = {
     "NAME": st.sampled_from(["x ", "theta ", "k' "]), "NUMBER": st.sampled_from(["0 ", "2.5 "]), "SPACE": st.just(" "),
     "BACKBONE": st.just("backbone "), "GATE": st.just("gate "), "MODEL": st.just("model "), "IMPORT": st.just("import "),
     "AS": st.just("as "), "STRING": st.just('"a.emf" '), "DOTTED": st.just("x.scale "),
+    "LAW": st.just("distribution "),
 }  # fmt: skip
 
 
