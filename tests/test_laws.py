@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from jax.flatten_util import ravel_pytree
 from oracle import Oracle
 from strategies import Generated, programs
@@ -114,6 +114,7 @@ def test_law_1_log_determinant_is_autodiffs(g: Generated):
     with precision("float64"):
         graph = whole_graph(g)
         program = program_of(graph, g)
+        assume(program.noise_shapes)
         noise = noise_of(program, 1)
         gates = {k: jnp.full(s, 0.6) for k, s in program.noise_shapes.items()}
         flat, unflatten = ravel_pytree(noise)
