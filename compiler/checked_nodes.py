@@ -9,11 +9,7 @@ from emfppl.compiler.expressions import Expr
 from emfppl.compiler.graph import DimSize, Dist, GuideSpec, Support, Target, UserDistribution, Variable
 from emfppl.compiler.sizes import Size
 from emfppl.grammar.ast_nodes import Model
-from emfppl.grammar.source import SourceText, Span
-
-
-def _span() -> Span:
-    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
+from emfppl.grammar.source import SourceText, Span, no_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +21,7 @@ class CheckedRandom:
     support: Support
     narrowed: bool = False
     observed: bool = False
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class CheckedAssign:
 
     target: Target
     value: Expr
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,7 @@ class CheckedFactor:
     """``factor value``."""
 
     value: Expr
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class CheckedFor:
     lower: Size
     upper: Size
     body: tuple[CheckedStatement, ...]
-    span: Span = _span()
+    span: Span = no_span()
 
 
 CheckedStatement: TypeAlias = CheckedRandom | CheckedAssign | CheckedFactor | CheckedFor

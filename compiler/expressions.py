@@ -10,12 +10,12 @@ stands for a traced number. So one expression serves both.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from emfppl.compiler.sizes import Size
-from emfppl.grammar.source import Span
+from emfppl.grammar.source import Span, no_span
 
 
 class Kind(Enum):
@@ -57,10 +57,6 @@ class Type:
     of: str | None = None
 
 
-def _span() -> Span:
-    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
-
-
 # ---------------------------------------------------------------- subscripts of a reference, one a dim of the variable
 
 
@@ -98,7 +94,7 @@ class Const:
 
     value: bool | int | float
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +103,7 @@ class Array:
 
     values: tuple
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,7 @@ class Stack:
     args: tuple[Expr, ...]
     label: str
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +122,7 @@ class SizeOf:
 
     size: Size
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +131,7 @@ class LoopVar:
 
     label: str
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +143,7 @@ class Positions:
     offset: Size
     axis: Axis
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +154,7 @@ class Ref:
     name: str
     indices: tuple[Index, ...]
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +165,7 @@ class Apply:
     op: str
     args: tuple[Expr, ...]
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,7 @@ class Reduce:
     arg: Expr
     over: tuple[str, ...]
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +187,7 @@ class MatMul:
     right: Expr
     over: str
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +203,7 @@ class ArrayCall:
     cores: tuple[tuple[str, ...], ...]
     out: tuple[str, ...]
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +226,7 @@ class Ode:
     atol: float
     max_steps: int
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +237,7 @@ class Relabel:
     old: tuple[str, ...]
     new: tuple[str, ...]
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +247,7 @@ class Let:
     bindings: tuple[tuple[str, Expr], ...]
     body: Expr
     type: Type
-    span: Span = _span()
+    span: Span = no_span()
 
 
 Expr: TypeAlias = (

@@ -21,12 +21,7 @@ from emfppl.compiler.distributions import Distribution
 from emfppl.compiler.expressions import At, Axis, Expr, Kind, Whole
 from emfppl.compiler.sizes import Size
 from emfppl.grammar.ast_nodes import Model
-from emfppl.grammar.source import SourceText, Span
-
-
-def _span() -> Span:
-    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
-
+from emfppl.grammar.source import SourceText, Span, no_span
 
 # ---------------------------------------------------------------- supports
 
@@ -81,7 +76,7 @@ class DimSize:
 
     name: str
     size: Size | None = None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ class Variable:
     default: Expr | None = None  # of data; the start of a param
     local: bool = False  # a computed helper inside a loop, not reported
     type_text: str = ""  # the type as the user wrote it, for messages
-    span: Span = _span()  # of the declaration
+    span: Span = no_span()  # of the declaration
 
 
 # ---------------------------------------------------------------- nodes
@@ -149,7 +144,7 @@ class Dist:
     args: tuple[tuple[str, Expr | Dist], ...]
     event: tuple[str, ...] = ()
     over: str | None = None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +158,7 @@ class RandomNode:
     support: Support
     narrowed: bool = False
     observed: bool = False
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +168,7 @@ class ComputedNode:
     target: Target
     domain: tuple[DomainAxis, ...]
     value: Expr
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +177,7 @@ class FactorNode:
 
     domain: tuple[DomainAxis, ...]
     value: Expr
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True)

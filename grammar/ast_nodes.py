@@ -6,15 +6,10 @@ Spans and comments take no part in equality of expressions; comments do in that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from emfppl.grammar.source import Span
-
-
-def _span() -> Span:
-    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
-
+from emfppl.grammar.source import Span, no_span
 
 # ---------------------------------------------------------------- expressions
 
@@ -24,7 +19,7 @@ class Number:
     """``3``, ``0.5``, ``1e-3``: `text` as written."""
 
     text: str
-    span: Span = _span()
+    span: Span = no_span()
 
     @property
     def is_int(self) -> bool:
@@ -36,7 +31,7 @@ class Bool:
     """``true`` or ``false``."""
 
     value: bool
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +40,7 @@ class Name:
     sub-model drew) its dot."""
 
     id: str
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class ListLiteral:
     """``[1, 2, 3]``, possibly nested."""
 
     items: tuple[Expr, ...]
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ class Unary:
 
     op: str
     operand: Expr
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +67,8 @@ class Binary:
     op: str
     left: Expr
     right: Expr
-    op_span: Span = _span()
-    span: Span = _span()
+    op_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,7 @@ class Argument:
 
     name: str | None
     value: Expr
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +86,8 @@ class Call:
 
     func: str
     args: tuple[Argument, ...]
-    func_span: Span = _span()
-    span: Span = _span()
+    func_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +96,7 @@ class SliceItem:
 
     lower: Expr | None
     upper: Expr | None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +105,7 @@ class Subscript:
 
     base: Expr
     indices: tuple[Expr | SliceItem, ...]
-    span: Span = _span()
+    span: Span = no_span()
 
 
 Expr: TypeAlias = Number | Bool | Name | ListLiteral | Unary | Binary | Call | Subscript
@@ -125,7 +120,7 @@ class TypeExpr:
     name: str
     args: tuple[Argument, ...] = ()
     optional: bool = False
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +129,7 @@ class DimRef:
 
     name: str
     bounds: SliceItem | None = None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 # ---------------------------------------------------------------- statements
@@ -154,8 +149,8 @@ class Target:
 
     name: str
     indices: tuple[Expr | SliceItem, ...] = ()
-    name_span: Span = _span()
-    span: Span = _span()
+    name_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +160,8 @@ class Dim:
     name: str
     size: Expr | None = None
     comments: Comments = Comments()
-    name_span: Span = _span()
-    span: Span = _span()
+    name_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +173,8 @@ class Data:
     type: TypeExpr
     default: Expr | None = None
     comments: Comments = Comments()
-    name_span: Span = _span()
-    span: Span = _span()
+    name_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +186,8 @@ class Param:
     type: TypeExpr
     start: Expr | None = None
     comments: Comments = Comments()
-    name_span: Span = _span()
-    span: Span = _span()
+    name_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +198,7 @@ class Random:
     type: TypeExpr | None
     dist: Expr
     comments: Comments = Comments()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +209,7 @@ class Assign:
     type: TypeExpr | None
     value: Expr
     comments: Comments = Comments()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +218,7 @@ class Factor:
 
     value: Expr
     comments: Comments = Comments()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +230,8 @@ class For:
     body: tuple[Statement, ...]
     comments: Comments = Comments()
     tail: tuple[str, ...] = ()
-    var_span: Span = _span()
-    span: Span = _span()
+    var_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +242,7 @@ class FunctionArgument:
     dims: tuple[DimRef, ...]
     type: TypeExpr | None
     default: Expr | None = None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +251,7 @@ class Return:
 
     value: Expr
     comments: Comments = Comments()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +267,8 @@ class Function:
     body: tuple[Assign | Return, ...]
     comments: Comments = Comments()
     tail: tuple[str, ...] = ()
-    name_span: Span = _span()
-    span: Span = _span()
+    name_span: Span = no_span()
+    span: Span = no_span()
     law: bool = False
 
 
@@ -289,8 +284,8 @@ class Model:
     body: tuple[Statement | Return, ...]
     comments: Comments = Comments()
     tail: tuple[str, ...] = ()
-    name_span: Span = _span()
-    span: Span = _span()
+    name_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,8 +295,8 @@ class Import:
     path: str
     alias: str | None = None
     comments: Comments = Comments()
-    path_span: Span = _span()
-    span: Span = _span()
+    path_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +305,7 @@ class Backbone:
 
     call: Call
     comments: Comments = Comments()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,8 +316,8 @@ class Gate:
     mode: str
     options: tuple[Argument, ...] = ()
     comments: Comments = Comments()
-    name_span: Span = _span()
-    span: Span = _span()
+    name_span: Span = no_span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +327,7 @@ class Guide:
     items: tuple[Backbone | Gate, ...]
     comments: Comments = Comments()
     tail: tuple[str, ...] = ()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 Statement: TypeAlias = Dim | Data | Param | Random | Assign | Factor | For | Function | Guide | Model | Import
@@ -344,4 +339,4 @@ class Program:
 
     statements: tuple[Statement, ...]
     tail: tuple[str, ...] = ()
-    span: Span = _span()
+    span: Span = no_span()

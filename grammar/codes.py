@@ -3,7 +3,7 @@
 Blocks: E01 text and syntax, E02 names, E03 dims and shapes, E04 types, E05 distributions and supports,
 E06 loops and recurrences, E07 functions, params and guide blocks, E08 what the compiler can't do with a legal
 program, E09 sub-models and imports, E10 data, E11 fitting, E12 files, E13 arguments of calls, E14 translating a Stan
-program, W01 lint.
+program, W01 lint. A long file, for it is one table: codes are given out once, over all stages.
 """
 
 from __future__ import annotations

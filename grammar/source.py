@@ -23,6 +23,11 @@ class Span:
         return Span(self.start + by, self.end + by)
 
 
+def no_span() -> Span:
+    """The field of a node for where it stands: at first nowhere, and no part of comparisons."""
+    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What stands behind the text of a program, from the offset `start` on: an imported file, or the text of a model once

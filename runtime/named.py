@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,9 +13,10 @@ import jax.numpy as jnp
 Labels = tuple[str, ...]
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=["array"], meta_fields=["labels"])
 @dataclass(frozen=True)
 class Named:
-    """An array and one label an axis, each label once."""
+    """An array and one label an axis, each label once. A tree whose leaf is the array."""
 
     array: Any
     labels: Labels = ()

@@ -205,11 +205,10 @@ class Program:
     def inverse(self, values: Values, gates: Values | None = None, data: Any = None) -> tuple[dict[str, Any], Any]:
         """The noise that `forward` takes to the values of the latents, and log |det dnoise/dvalues|."""
         known = {**self.fixed(data), **self._latents(values, data)}
-        taken = self._taking(known)
         noise: dict[str, Any] = {}
 
         def unmake(site: Site) -> tuple[Any, Any]:
-            u, log_det = site.map.inverse(taken(site), site.input("gate"))
+            u, log_det = site.map.inverse(self.value_at(site, known), site.input("gate"))
             gap = self.gaps.get(site.key)
             noise[self.noise_key(site.key)] = u if gap is None else gap.gathered(u)
             return None, log_det if gap is None else jnp.where(gap.latent, log_det, 0.0)
@@ -221,8 +220,8 @@ class Program:
     def at_values(self, values: Values, look: Callable[[Site, Any], Any]) -> Mapping[str, Any]:
         """What `look` says of every latent node and its value, over the node's domain, by key."""
         known = {**self.fixed(), **self._latents(values)}
-        taken = self._taking(known)
-        terms = run(self._known_latent_items, self.layout, self.state(known), {}, lambda s: (None, look(s, taken(s)))).terms
+        visit = lambda site: (None, look(site, self.value_at(site, known)))  # noqa: E731
+        terms = run(self._known_latent_items, self.layout, self.state(known), {}, visit).terms
         return {self.noise_key(key): terms[key] for key, _ in self.latent_items}
 
     def log_density(self, values: Values, data: Any = None) -> Any:
@@ -285,11 +284,10 @@ class Program:
 
     def _terms(self, items: list[Item], values: Values, data: Any) -> State:
         latents = self._latents(values, data)
-        taken = self._taking({**self._given(data), **values, **latents})
+        known = {**self._given(data), **values, **latents}
 
         def weigh(site: Site) -> tuple[Any, Any]:
-            value = taken(site)
-            term = site.map.log_prob(value)
+            term = site.map.log_prob(self.value_at(site, known))
             seen = self.seen(site)
             return None, term if seen is None else jnp.where(seen, term, 0.0)
 
@@ -308,28 +306,20 @@ class Program:
         latents = {name: as_type(values[name], self.layout.kinds[name]) for name in names}
         return latents | with_data(self, values, self._given(data))
 
-    def _taking(self, values: Values) -> Any:
-        """A function that takes a node's value out of whole variables."""
-
-        def take(site: Site) -> Any:
-            name = site.node.target.name
-            shape = self.shapes[name]
-            scope = Scope(self.layout.sizes, dict(zip(site.batch, _ranges(site.node, self.layout.sizes), strict=True)), {})
-            return in_domain_order(values[name], site.node.target, scope, shape, site.batch)
-
-        return take
-
     def value_at(self, site: Site, values: Values) -> Any:
         """A node's value out of whole variables: axes of its domain first."""
-        return self._taking(values)(site)
+        return self._part_at(site, values[site.node.target.name])
+
+    def _part_at(self, site: Site, whole: Any) -> Any:
+        scope = Scope(self.layout.sizes, dict(zip(site.batch, _ranges(site.node, self.layout.sizes), strict=True)), {})
+        return in_domain_order(whole, site.node.target, scope, self.shapes[site.node.target.name], site.batch)
 
     def seen(self, site: Site) -> Any:
         """Which draws of an observed node have no missing entry but latent ones: over its domain; None for all."""
         mask = self.left_out.get(site.node.target.name) if site.node.observed else None
         if mask is None:
             return None
-        scope = Scope(self.layout.sizes, dict(zip(site.batch, _ranges(site.node, self.layout.sizes), strict=True)), {})
-        part = in_domain_order(~mask, site.node.target, scope, mask.shape, site.batch)
+        part = self._part_at(site, ~mask)
         return jnp.all(part, axis=tuple(range(len(site.batch), jnp.ndim(part))))
 
     def _noise_inputs(self, noise: Values, gates: Values | None, data: Values) -> Inputs:

@@ -4,6 +4,8 @@ compilation cache for all tests and workers, one thread a worker."""
 import os
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 # before JAX is imported
@@ -19,3 +21,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def pytest_addoption(parser):
     text = "write the messages of tests/golden anew, to be read and committed"
     parser.addoption("--update-golden", action="store_true", help=text)
+
+
+@pytest.fixture
+def quickly_compiled():
+    """Every program is one of its own, run once or a few times: compile it fast rather than well, and forget it."""
+    import jax
+
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+    jax.clear_caches()

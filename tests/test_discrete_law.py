@@ -20,14 +20,7 @@ from emfppl.runtime.program import Program
 few = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
-@pytest.fixture(autouse=True)
-def quickly_compiled():
-    """Every example is a program of its own, run once: compile it fast rather than well, and forget it."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-    jax.clear_caches()
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 
 def point_of(program: Program) -> dict[str, np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -29,13 +28,7 @@ from emfppl.runtime.program import Program
 few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
-@pytest.fixture(autouse=True)
-def quickly_compiled():
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-    jax.clear_caches()
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 
 # ---------------------------------------------------------------- drawn programs, with models in the place of distributions

@@ -9,14 +9,17 @@ topological order, those that may come in any order as in the source.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import count, groupby
+from typing import TypeVar
 
 from emfppl.compiler.affine import mark_affine
 from emfppl.compiler.dependences import Dependence, carried_axes, dependences
 from emfppl.compiler.graph import Graph, Node
+
+Place = TypeVar("Place", bound=Hashable)
 
 
 def recurrences(graph: Graph) -> Graph:
@@ -79,17 +82,18 @@ def _with_block(node: Node, label: str, block: int | None) -> Node:
 def components(size: int, edges: Sequence[Dependence]) -> list[list[int]]:
     """The strongly connected components of nodes 0 … size − 1, each in source order, in topological order;
     of those that could come next the one with the earliest first node does."""
-    after: list[set[int]] = [set() for _ in range(size)]
+    after: dict[int, set[int]] = {n: set() for n in range(size)}
     for edge in edges:
         after[edge.writer].add(edge.reader)
-    reached = [_reachable(n, after) for n in range(size)]
+    reached = [reachable(n, after) for n in range(size)]
     home = [min([n, *(m for m in reached[n] if n in reached[m])]) for n in range(size)]
     later = {h: {home[m] for n in range(size) if home[n] == h for m in after[n]} - {h} for h in set(home)}
     return [[n for n in range(size) if home[n] == h] for h in _topological(later)]
 
 
-def _reachable(start: int, after: Sequence[set[int]]) -> set[int]:
-    seen: set[int] = set()
+def reachable(start: Place, after: Mapping[Place, set[Place]]) -> set[Place]:
+    """All that follows something, in one step or more."""
+    seen: set[Place] = set()
     todo = [start]
     while todo:
         fresh = after[todo.pop()] - seen

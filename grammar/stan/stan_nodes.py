@@ -6,12 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from emfppl.grammar.ast_nodes import Comments
-from emfppl.grammar.source import Span
-
-
-def _span() -> Span:
-    return field(default=Span(), compare=False, repr=False)  # type: ignore[return-value]
-
+from emfppl.grammar.source import Span, no_span
 
 # ---------------------------------------------------------------- expressions
 
@@ -19,13 +14,13 @@ def _span() -> Span:
 @dataclass(frozen=True, slots=True)
 class Number:
     text: str
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
     id: str
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,7 @@ class Operation:
 
     op: str
     operands: tuple[Expr, ...]
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class Call:
 
     name: str
     args: tuple[Expr, ...]
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +47,14 @@ class Range:
 
     lower: Expr | None
     upper: Expr | None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     base: Expr
     indices: tuple[Expr | Range, ...]
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ class Items:
     """``[1, 2]`` or ``{1, 2}``."""
 
     items: tuple[Expr, ...]
-    span: Span = _span()
+    span: Span = no_span()
 
 
 Expr: TypeAlias = Number | Name | Operation | Call | Index | Items
@@ -86,7 +81,7 @@ class Declared:
     bounds: tuple[tuple[str, Expr], ...]
     value: Expr | None
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
     def bound(self, side: str) -> Expr | None:
         return dict(self.bounds).get(side)
@@ -100,7 +95,7 @@ class Assigned:
     op: str
     value: Expr
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +107,7 @@ class Drawn:
     args: tuple[Expr, ...]
     truncated: tuple[Expr | None, Expr | None] | None = None
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +116,7 @@ class Increment:
 
     value: Expr
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +128,7 @@ class For:
     upper: Expr
     body: tuple[Statement, ...]
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +139,21 @@ class Choice:
     yes: tuple[Statement, ...]
     no: tuple[Statement, ...]
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     body: tuple[Statement, ...]
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     value: Expr | None
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +162,7 @@ class Other:
 
     kind: str
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 Statement: TypeAlias = Declared | Assigned | Drawn | Increment | For | Choice | Block | Result | Other
@@ -182,7 +177,7 @@ class Function:
     args: tuple[tuple[str, str], ...]
     body: tuple[Statement, ...]
     comments: Comments = field(default=Comments(), compare=False)
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from emfppl.runtime.bijections import normal
 from emfppl.runtime.bijections.interval import Interval, Point
 from emfppl.runtime.bijections.laws import Law
+from emfppl.runtime.bijections.normal_coordinate import NormalCoordinate
 from emfppl.runtime.bijections.tails import log_beta_kernel, log_beta_tails
 
 UNIT = Interval(lower=0.0, upper=1.0)
@@ -98,32 +99,13 @@ class Kumaraswamy(Law):
         return log_x - normal.log1mexp(log_x)
 
 
-class LogitNormal(Law):
+class LogitNormal(NormalCoordinate):
     """logit x = loc + scale u."""
 
     interval = UNIT
 
-    def __init__(self, loc: jax.Array, scale: jax.Array):
-        self.loc, self.scale = loc, scale
-        self.affine = (loc, scale)
-
-    def _z(self, p: Point) -> jax.Array:
-        return (p.log_above - p.log_below - self.loc) / self.scale
-
-    def log_prob(self, p: Point) -> jax.Array:
-        return normal.log_density(self._z(p)) - jnp.log(self.scale) - p.log_above - p.log_below
-
-    def log_cdf(self, p: Point) -> jax.Array:
-        return normal.log_cdf(self._z(p))
-
-    def log_sf(self, p: Point) -> jax.Array:
-        return normal.log_sf(self._z(p))
-
-    def from_noise(self, u: jax.Array) -> jax.Array:
-        return self.loc + self.scale * u
-
-    def to_noise(self, y: jax.Array) -> jax.Array:
-        return (y - self.loc) / self.scale
+    def log_stretch(self, p: Point) -> jax.Array:
+        return p.log_above + p.log_below
 
 
 class LogUniform(Law):

@@ -10,6 +10,7 @@ from emfppl.runtime.bijections import normal
 from emfppl.runtime.bijections.bounded import Beta
 from emfppl.runtime.bijections.interval import LOG_2, Interval, Point
 from emfppl.runtime.bijections.laws import Law
+from emfppl.runtime.bijections.normal_coordinate import NormalCoordinate
 from emfppl.runtime.bijections.real_line import LOG_PI, StudentT, log1p_square, within_reach
 from emfppl.runtime.bijections.tails import log_gamma_kernel, log_gamma_tails
 
@@ -17,32 +18,13 @@ POSITIVE = Interval(lower=0.0)
 SQRT_2, HALF_PI = 1.4142135623730951, 1.5707963267948966
 
 
-class LogNormal(Law):
+class LogNormal(NormalCoordinate):
     """log x = loc + scale u."""
 
     interval = POSITIVE
 
-    def __init__(self, loc: jax.Array, scale: jax.Array):
-        self.loc, self.scale = loc, scale
-        self.affine = (loc, scale)
-
-    def _z(self, p: Point) -> jax.Array:
-        return (p.log_above - self.loc) / self.scale
-
-    def log_prob(self, p: Point) -> jax.Array:
-        return normal.log_density(self._z(p)) - jnp.log(self.scale) - p.log_above
-
-    def log_cdf(self, p: Point) -> jax.Array:
-        return normal.log_cdf(self._z(p))
-
-    def log_sf(self, p: Point) -> jax.Array:
-        return normal.log_sf(self._z(p))
-
-    def from_noise(self, u: jax.Array) -> jax.Array:
-        return self.loc + self.scale * u
-
-    def to_noise(self, y: jax.Array) -> jax.Array:
-        return (y - self.loc) / self.scale
+    def log_stretch(self, p: Point) -> jax.Array:
+        return p.log_above
 
 
 class HalfNormal(Law):

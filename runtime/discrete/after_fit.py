@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from emfppl.compiler.ast_to_checked.context import listed
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.discrete.elimination import Elimination
 from emfppl.runtime.fit import count_elements
-from emfppl.runtime.named import Named
 from emfppl.runtime.precision import precision
 
 if TYPE_CHECKING:
@@ -41,40 +39,31 @@ def most_probable(fit: Posterior, name: str) -> np.ndarray:
     if marginal.chains[marginal.names.index(name)] is None:
         return np.argmax(probabilities(fit, name), axis=-1) + low
     number, guide = fit.program.eliminations.index(elimination), fit.result.guide
-    labels: dict[int, tuple[str, ...]] = {}
 
     def one(params: Any, values: Any, data: Any) -> Any:
-        _, tables = fit.program.tables(values, guide.given(params, data))[number]
-        labels.update({n: t.labels for n, t in tables.items()})
-        return {str(n): jnp.asarray(t.array) for n, t in tables.items()}
+        return fit.program.tables(values, guide.given(params, data))[number][1]
 
-    found = _averaged(fit, f"tables {number}", one)
+    tables = _averaged(fit, f"tables {number}", one)
     with precision(fit.result.precision):
-        if not labels:  # the function was compiled before
-            jax.eval_shape(one, fit.result.params, _first(fit), fit.program.data)
-        tables = {int(n): Named(jnp.asarray(a), labels[int(n)]) for n, a in found.items()}
-        return np.asarray(jax.jit(lambda: elimination.mode(tables)[name])())
+        return np.asarray(jax.jit(lambda tables: elimination.mode(tables)[name])(tables))
 
 
-def _first(fit: Posterior) -> dict[str, np.ndarray]:
-    return {name: fit.draws[name][0] for name in fit.latents}
-
-
-def _averaged(fit: Posterior, key: str, one: Any) -> dict[str, np.ndarray]:
+def _averaged(fit: Posterior, key: str, one: Any) -> Any:
     """The mean over the draws of what a function says of each, some draws at a time."""
     given = {name: fit.draws[name] for name in fit.latents}
     if not given:
         with precision(fit.result.precision):
-            return {n: np.asarray(v) for n, v in jax.jit(one)(fit.result.params, {}, fit.program.data).items()}
+            return jax.device_get(jax.jit(one)(fit.result.params, {}, fit.program.data))
     count = fit.num_draws
     size = int(np.clip(MEMORY / max(count_elements(fit.program), 1), 1, count))
-    total: dict[str, np.ndarray] = {}
+    total = None
     with precision(fit.result.precision):
         for start in range(0, count, size):
             some = {n: v[start : start + size] for n, v in given.items()}
-            for n, v in fit.mapped(key, one)(fit.result.params, some, fit.program.data).items():
-                total[n] = total.get(n, 0.0) + np.sum(np.asarray(v), axis=0)
-    return {n: v / count for n, v in total.items()}
+            found = fit.mapped(key, one)(fit.result.params, some, fit.program.data)
+            part = jax.tree.map(lambda v: np.sum(np.asarray(v), axis=0), found)
+            total = part if total is None else jax.tree.map(np.add, total, part)
+    return jax.tree.map(lambda v: v / count, total)
 
 
 def _elimination_of(fit: Posterior, name: str) -> Elimination:

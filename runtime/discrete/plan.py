@@ -14,6 +14,7 @@ from math import prod
 
 import numpy as np
 
+from emfppl.compiler.passes.recurrences import reachable
 from emfppl.runtime.discrete.factors import (
     LARGEST_TABLE,
     NONE,
@@ -194,7 +195,7 @@ class _Planner:
                         axes.setdefault(s.grid, set()).update(self._differing(s, t))
         if not axes:
             raise self._stuck(set(alive))
-        found = _connected(next(name for name in alive if name in axes), near) & set(axes)
+        found = reachable(next(name for name in alive if name in axes), near) & set(axes)
         if any(len(axes[name]) != 1 for name in found):
             raise self._stuck({name for name in found if len(axes[name]) != 1})
         return tuple(Link(self.grids[name], min(axes[name])) for name in alive if name in found)
@@ -321,13 +322,3 @@ def _nodes(projections: Sequence[Projection]) -> frozenset[int]:
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return shape[:axis] + shape[axis + 1 :]
-
-
-def _connected(start: str, near: dict[str, set[str]]) -> set[str]:
-    seen: set[str] = set()
-    todo = [start]
-    while todo:
-        fresh = near[todo.pop()] - seen
-        seen |= fresh
-        todo += fresh
-    return seen

@@ -34,14 +34,7 @@ TIGHT = {"lotka_volterra": (", ts, theta)", ", ts, theta, rtol = 1e-12, atol = 1
 CASES = {c.name: c for c in {(c.model, c.data): c for c in (*paper(), *posteriordb())}.values()}
 
 
-@pytest.fixture(autouse=True)
-def quickly_compiled():
-    """Each program is run a few times only: compile it fast rather than well, and forget it."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-    jax.clear_caches()
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 
 def by_hand(case):

@@ -24,13 +24,7 @@ SIZES = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def quickly_compiled():
-    """Each program is compiled once: fast rather than well."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 
 def predictors(graph, rng) -> dict[str, np.ndarray]:
