@@ -26,15 +26,16 @@ def lint_values(c: Context, statements: Sequence[CheckedStatement]) -> None:
         if isinstance(node, CheckedRandom):
             _arguments(c, node.dist, free)
             _precision(c, node)
-        if isinstance(node, CheckedFactor) and not _refs(node) & uncertain and not _in_model(c.source.text, node.span.start):
+        if isinstance(node, CheckedFactor) and not _refs(node) & uncertain and not _in_model(c, node.span.start):
             message = "This factor is a constant: no latent and no param is in it."
             c.error("W0113", message, node.span, "delete it, or let it depend on what is unknown")
 
 
-def _in_model(text: str, start: int) -> bool:
+def _in_model(c: Context, start: int) -> bool:
     """Whether a place is inside a model, whose arguments are constant in one use and not in another."""
-    head = max(text.rfind("\nmodel ", 0, start), 0 if text.startswith("model ") else -1)
-    return head >= 0 and text.count("{", head, start) > text.count("}", head, start)
+    part = c.source.part_at(start)
+    written_out = part is not None and part.used is not None
+    return written_out or any(m.span.start <= start < m.span.end for m in c.models.values())
 
 
 def _refs(node: Leaf) -> set[str]:
