@@ -34,7 +34,7 @@ def predictors(graph, rng) -> dict[str, np.ndarray]:
     for v in graph.of_role(Role.DATA):
         shape = [known.get(d.rstrip("'"), SIZES.get(d.rstrip("'"))) for d in v.dims]
         if v.default is None:
-            out[v.name] = rng.integers(0, SIZES[v.of], shape) if v.of else rng.uniform(0.5, 1.5, shape)
+            out[v.name] = rng.integers(0, known.get(v.of) or SIZES[v.of], shape) if v.of else rng.uniform(0.5, 1.5, shape)
     return out
 
 
