@@ -16,7 +16,7 @@ A `guide` block of the program takes the place of the rule; a name given to `fit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -32,32 +32,17 @@ from emfppl.runtime.guides.elementwise import Elementwise
 from emfppl.runtime.guides.full_rank import FullRank
 from emfppl.runtime.guides.iaf import Iaf
 from emfppl.runtime.guides.low_rank import LowRank
+from emfppl.runtime.recipe import RANK, Flow, Recipe, recipe_from
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 FULL_RANK_UP_TO = 200  # latents
 SEEN = 32  # of the latents a flow looks at that many, the scales first
-RANK = 10
 NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "iaf")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a guide is made of: an affine family, perhaps a flow under it, and whether the gates are shut."""
-
-    affine: str
-    rank: int | None = None
-    flow: tuple[int, tuple[int, ...]] | None = None  # layers, widths
-    shut: bool = False
-
-    @property
-    def name(self) -> str:
-        backbone = "iaf" if self.flow else self.affine
-        return backbone if self.shut else f"gated {backbone}"
-
-
-FLOW = (2, (32, 32))
+FLOW = Flow()
 
 
 def recipe_of(program: Program, name: str) -> Recipe:
@@ -83,7 +68,7 @@ def _of_name(program: Program, name: str) -> Recipe:
         return Recipe("mean_field")
     if name == "iaf":
         return Recipe(_affine_under(dimension(program)), flow=FLOW)
-    return Recipe(name, rank=RANK if name == "low_rank" else None, shut=True)
+    return Recipe(name, rank=RANK if name == "low_rank" else None, gates="shut")
 
 
 def _affine_under(dim: int) -> str:
@@ -94,7 +79,7 @@ def _of_block(backbone: tuple[str, tuple[tuple[str, object], ...]] | None, dim: 
     name, options = backbone or (_affine_under(dim), ())
     given: dict[str, Any] = dict(options)
     if name == "iaf":
-        flow = (given.get("layers", FLOW[0]), tuple(given.get("hidden", FLOW[1])))
+        flow = replace(FLOW, **{**given, "hidden": tuple(given.get("hidden", FLOW.hidden))})
         return Recipe(_affine_under(dim), flow=flow)
     return Recipe(name, rank=given.get("rank", RANK) if name == "low_rank" else None)
 
@@ -102,8 +87,8 @@ def _of_block(backbone: tuple[str, tuple[tuple[str, object], ...]] | None, dim: 
 def _of_rule(program: Program) -> Recipe:
     dim, is_flat = dimension(program), flat(program.graph, frozenset(program.binding.latent))
     if dim <= FULL_RANK_UP_TO:
-        return Recipe("full_rank", shut=is_flat)
-    return Recipe("low_rank", rank=RANK, shut=True) if is_flat else Recipe("mean_field")
+        return Recipe("full_rank", gates="shut" if is_flat else "affine")
+    return Recipe("low_rank", rank=RANK, gates="shut") if is_flat else Recipe("mean_field")
 
 
 def next_rung(program: Program, name: str, recipe: Recipe) -> Recipe | None:
@@ -172,9 +157,14 @@ def build_guide(program: Program, recipe: Recipe) -> Guide:
 
 def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec]) -> Guide:
     dim = dimension(program)
-    flow = Iaf(dim, *recipe.flow, order_of(program), min(dim, SEEN)) if recipe.flow and dim else None
     gates = Gates(program.noise_shapes, program.noise_variables, specs, recipe.shut, program.plain)
-    return Guide(program, Backbone(_affine(recipe, dim), flow), gates, recipe.name)
+    return Guide(program, Backbone(_affine(recipe, dim), _flow(program, recipe.flow, dim)), gates, recipe)
+
+
+def _flow(program: Program, flow: Flow | None, dim: int) -> Iaf | None:
+    if flow is None or not dim:
+        return None
+    return Iaf(dim, flow.layers, flow.hidden, order_of(program), min(dim, SEEN))
 
 
 def _affine(recipe: Recipe, dim: int) -> Affine:
@@ -185,8 +175,4 @@ def _affine(recipe: Recipe, dim: int) -> Affine:
 
 def rebuild_guide(program: Program, description: Mapping[str, Any]) -> Guide:
     """The guide that `Guide.describe` described, over the same program."""
-    backbone = description["backbone"]
-    flow = backbone.get("flow")
-    layers = (int(flow["layers"]), tuple(int(w) for w in flow["hidden"])) if flow else None
-    recipe = Recipe(str(backbone["affine"]), backbone.get("rank"), layers, bool(description["gates"]["shut"]))
-    return _assemble(program, recipe, specs_from(description["gates"]))
+    return _assemble(program, recipe_from(description["recipe"]), specs_from(description["gates"]))

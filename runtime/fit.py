@@ -10,13 +10,14 @@ import jax
 import numpy as np
 
 from emfppl.runtime.certificate import Certificate, certify
-from emfppl.runtime.choose_guide import Recipe, build_guide, next_rung, recipe_of
+from emfppl.runtime.choose_guide import build_guide, next_rung, recipe_of
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.nonfinite import not_finite
 from emfppl.runtime.optimise.rounds import UNKNOWN, Plan, Rounds, Search
 from emfppl.runtime.optimise.starts import Start, Starts
 from emfppl.runtime.precision import precision as in_precision
 from emfppl.runtime.progress import Progress
+from emfppl.runtime.recipe import Recipe
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program

@@ -59,7 +59,7 @@ class Gates:
     def describe(self) -> dict[str, Any]:
         """A JSON-able account, from which `from_description` builds the same layout."""
         specs = {name: [spec.mode, spec.init] for name, spec in self.specs.items()}
-        return {"specs": specs, "shut": self.shut}
+        return {"specs": specs}
 
 
 def specs_from(description: Mapping[str, Any]) -> dict[str, GateSpec]:

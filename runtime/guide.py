@@ -22,6 +22,7 @@ import numpy as np
 from emfppl.compiler.graph import RandomNode
 from emfppl.runtime.gates import Gates
 from emfppl.runtime.guides.backbone import Backbone, Frame, Params
+from emfppl.runtime.recipe import Recipe
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
@@ -43,10 +44,14 @@ def latent_nodes(program: Program) -> list[tuple[str, RandomNode]]:
 class Guide:
     """A program, a backbone over its noise, and gates."""
 
-    def __init__(self, program: Program, backbone: Backbone, gates: Gates, name: str):
-        self.program, self.backbone, self.gates, self.name = program, backbone, gates, name
+    def __init__(self, program: Program, backbone: Backbone, gates: Gates, recipe: Recipe):
+        self.program, self.backbone, self.gates, self.recipe = program, backbone, gates, recipe
         self._sizes = [int(np.prod(s, dtype=int)) for s in program.noise_shapes.values()]
         self._ends = np.cumsum(self._sizes).tolist()
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
 
     @property
     def dim(self) -> int:
@@ -146,8 +151,4 @@ class Guide:
 
     def describe(self) -> dict[str, Any]:
         """A JSON-able account, from which `choose_guide.rebuild_guide` builds the same guide."""
-        affine, flow = self.backbone.affine, self.backbone.flow
-        backbone = {"affine": affine.name, "rank": getattr(affine, "rank", None)}
-        if flow:
-            backbone["flow"] = {"layers": flow.layers, "hidden": list(flow.hidden)}
-        return {"name": self.name, "backbone": backbone, "gates": self.gates.describe()}
+        return {"recipe": self.recipe.as_dict(), "gates": self.gates.describe()}

@@ -14,7 +14,7 @@ from strategies import Generated, programs
 from emfppl.compiler.ast_to_checked.limits import leaves
 from emfppl.compiler.ast_to_expanded import expand
 from emfppl.compiler.checked_nodes import CheckedProgram, CheckedRandom
-from emfppl.compiler.distributions import COUNT, STANDARD
+from emfppl.compiler.distributions import COUNT, DISTRIBUTION, STANDARD
 from emfppl.compiler.graph import Integers, Role, Structured
 from emfppl.compiler.pipeline import check_text, checked_program, compile_text, expanded_text
 from emfppl.grammar import ast_nodes as ast
@@ -50,10 +50,12 @@ def _with_models(node: ast.Statement, models: list[ast.Model]) -> ast.Statement:
         return node
     assert isinstance(node.dist, ast.Call)
     row = STANDARD.get(node.dist.func)
-    if row is None or row.event_rank or row.name in ("Mixture", "truncated", "Categorical") or not node.dist.args:
+    if row is None or row.event_rank or row.name == "Categorical" or not node.dist.args:
         return node
     names = [a.name or row.forms[0][n].name for n, a in enumerate(node.dist.args)]
     kinds = {p.name: p.kind for form in row.forms for p in form}
+    if DISTRIBUTION in kinds.values():
+        return node
     head = tuple(ast.FunctionArgument(n, (), ast.TypeExpr("count") if kinds[n] == COUNT else None) for n in names)
     dist = ast.Call(row.name, tuple(ast.Argument(name, ast.Name(name)) for name in names))
     own = ast.Random(ast.Target("value"), None, dist)

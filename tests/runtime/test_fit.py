@@ -13,12 +13,13 @@ from emfppl import EmfError
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.source import SourceText
 from emfppl.runtime.bind import bind
-from emfppl.runtime.choose_guide import Recipe, build_guide
+from emfppl.runtime.choose_guide import build_guide
 from emfppl.runtime.nonfinite import not_finite
 from emfppl.runtime.optimise.rounds import Rounds
 from emfppl.runtime.optimise.starts import Starts
 from emfppl.runtime.program import Program
 from emfppl.runtime.progress import Progress
+from emfppl.runtime.recipe import Recipe
 
 
 def fit(text, data=None, **how):

@@ -13,7 +13,6 @@ from emfppl.compiler.graph import GateSpec
 from emfppl.runtime.choose_guide import (
     FLOW,
     NAMES,
-    Recipe,
     build_guide,
     flat,
     next_rung,
@@ -23,6 +22,7 @@ from emfppl.runtime.choose_guide import (
 )
 from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.precision import precision
+from emfppl.runtime.recipe import Flow, Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +38,9 @@ def program(text, data):
 GROUPED, CHAINED = program(LABELLED, GROUPS), program(CHAIN, {"y": CHAIN_Y})
 RECIPES = [
     Recipe("mean_field"),
-    Recipe("full_rank", shut=True),
+    Recipe("full_rank", gates="shut"),
     Recipe("low_rank", 2),
-    Recipe("full_rank", flow=(2, (6,))),
+    Recipe("full_rank", flow=Flow(hidden=(6,))),
 ]
 
 
@@ -90,7 +90,7 @@ def test_open_gates_are_the_prior():
 
 
 def test_shut_gates_are_the_transform_of_the_support():
-    guide = build_guide(GROUPED, Recipe("full_rank", shut=True))
+    guide = build_guide(GROUPED, Recipe("full_rank", gates="shut"))
     eps = np.random.default_rng(2).normal(size=guide.dim)
     values, _ = guide.transform(identity(guide), eps)
     np.testing.assert_allclose(values["m"], eps[0])
@@ -101,7 +101,7 @@ def test_shut_gates_are_the_transform_of_the_support():
 def test_centre_of_the_prior_with_shut_gates():
     guide = build_guide(
         program("data y: real\na ~ Normal(70, 2)\nb ~ LogNormal(3, 1)\ny ~ Normal(a, b)\n", {"y": 1.0}),
-        Recipe("mean_field", shut=True),
+        Recipe("mean_field", gates="shut"),
     )
     np.testing.assert_allclose(guide.centre().loc, [70, 3], rtol=1e-6)
 
@@ -111,7 +111,7 @@ def test_centre_of_the_prior_with_shut_gates():
 
 def exact_conjugate():
     """The full-rank guide that is the posterior."""
-    guide = build_guide(program(CONJUGATE, {"y": Y}), Recipe("full_rank", shut=True))
+    guide = build_guide(program(CONJUGATE, {"y": Y}), Recipe("full_rank", gates="shut"))
     mean, sd = conjugate_posterior()
     return guide, guide.init(0, Frame(np.array([mean]), np.array([sd])))
 
@@ -147,7 +147,7 @@ def value_and_gradients(function, params, eps):
 
 
 def test_the_rule():
-    assert recipe_of(program(CONJUGATE, {"y": Y}), "auto") == Recipe("full_rank", shut=True)
+    assert recipe_of(program(CONJUGATE, {"y": Y}), "auto") == Recipe("full_rank", gates="shut")
     assert recipe_of(GROUPED, "auto").name == "gated full_rank"
     many = "dim i\ndata y[i]: real\n{}x[i] ~ Normal({}, 1)\ny[i] ~ Normal(x, 1)\n"
     wide = program(many.format("", 0), {"y": np.zeros(300)})

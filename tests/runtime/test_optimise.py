@@ -10,13 +10,14 @@ import pytest
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.source import SourceText
 from emfppl.runtime.bind import bind
-from emfppl.runtime.choose_guide import Recipe, build_guide
+from emfppl.runtime.choose_guide import build_guide
 from emfppl.runtime.optimise.lanes import Span, antithetic, begin, make_chunk, settled
 from emfppl.runtime.optimise.mode import derivatives, differences, find_mode
 from emfppl.runtime.optimise.rounds import Score, Search
 from emfppl.runtime.optimise.starts import Starts
 from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
+from emfppl.runtime.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ def test_derivatives_by_differences_of_slopes():
     for line, second in (("z[time] = ode(decay, 1, 0, t, k)\n", differences), ("z[time] = exp(-k * t)\n", derivatives)):
         graph = compile_text(SourceText(head + "k ~ LogNormal(0, 1)\n" + line + "y[time] ~ Normal(z, 0.1)\n"))
         program = Program(bind(graph, {"t": [0.5, 1.0, 2.0], "y": [0.7, 0.5, 0.2]}))
-        assert Starts(build_guide(program, Recipe("full_rank", shut=True)), 0, 10).second is second
+        assert Starts(build_guide(program, Recipe("full_rank", gates="shut")), 0, 10).second is second
 
 
 def test_the_better_of_two_modes():

@@ -1,0 +1,52 @@
+"""What a guide is made of, as plain values: written into saved fits, read by `choose_guide.build_guide`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+RANK = 10
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A flow between the standard normal noise and the affine part of a backbone: `kind` (``iaf``), so many layers, the
+    widths of the hidden layers of their networks."""
+
+    kind: str = "iaf"
+    layers: int = 2
+    hidden: tuple[int, ...] = (32, 32)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An affine family (`mean_field`, `full_rank`, `low_rank`), perhaps a flow under it, and how the program's own maps take part.
+
+    `gates`: ``affine`` opens each prior map by λ (Silvestri et al. 2022), ``shut`` leaves the supports' transforms alone.
+    """
+
+    affine: str
+    rank: int | None = None
+    flow: Flow | None = None
+    gates: str = "affine"
+
+    @property
+    def shut(self) -> bool:
+        return self.gates == "shut"
+
+    @property
+    def name(self) -> str:
+        backbone = self.flow.kind if self.flow else self.affine
+        return backbone if self.shut else f"gated {backbone}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, from which `recipe_from` makes it again."""
+        return asdict(self)
+
+
+def recipe_from(plain: Mapping[str, Any]) -> Recipe:
+    """The recipe of plain values, as read from JSON."""
+    flow = plain.get("flow")
+    made = None if flow is None else Flow(**{**flow, "hidden": tuple(flow["hidden"])})
+    return Recipe(**{**plain, "flow": made})
