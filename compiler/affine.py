@@ -86,12 +86,13 @@ def degree(expr: Expr, own: Degrees) -> int:
     parts = [degree(e, own) for e in children(expr)]
     if not any(parts):
         return FREE
-    if _is_product(expr):
+    if is_product(expr):
         return min(sum(parts), OTHER)
     return max(parts) if _is_linear(expr, parts) else OTHER
 
 
-def _is_product(expr: Expr) -> bool:
+def is_product(expr: Expr) -> bool:
+    """Whether an operation is linear in each of two arguments."""
     return (
         isinstance(expr, MatMul)
         or (isinstance(expr, Apply) and expr.op == "*")

@@ -227,6 +227,23 @@ class Marginal:
     chains: tuple[str | None, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class GaussianBlock:
+    """Latents that are jointly Gaussian given all others and the Gaussian observations.
+
+    `inner`: these latents; `outer`: the other latents of the guide, none of which has an inner one above it. `exact`: the positions
+    in `Graph.nodes` of the normal observations whose location is affine in inner latents. `terms`: of all other statements that
+    count in the density and depend on inner latents. `predictors`: what these depend on them through: positions of statements
+    (terms, or computed variables on the way to them), each with an expression over its domain that is affine in inner latents.
+    """
+
+    inner: tuple[str, ...]
+    outer: tuple[str, ...]
+    exact: tuple[int, ...] = ()
+    terms: tuple[int, ...] = ()
+    predictors: tuple[tuple[int, Expr], ...] = ()
+
+
 @dataclass(frozen=True)
 class Graph:
     """A whole program. `source` is carried for messages only."""
@@ -237,6 +254,7 @@ class Graph:
     guide: GuideSpec = GuideSpec()
     barren: frozenset[str] = frozenset()  # latent and computed, nothing observed below: drawn forward, not in the guide
     marginals: tuple[Marginal, ...] = ()
+    gaussian: GaussianBlock | None = None
     distributions: tuple[UserDistribution, ...] = ()
     models: tuple[Model, ...] = field(default=(), compare=False, repr=False)  # sub-models, as parsed
     source: SourceText | None = field(default=None, compare=False, repr=False)

@@ -11,6 +11,7 @@ from emfppl.compiler.graph import (
     DomainAxis,
     FactorNode,
     GateSpec,
+    GaussianBlock,
     Graph,
     GuideSpec,
     Interval,
@@ -31,6 +32,7 @@ def to_text(graph: Graph) -> str:
     ]
     barren = sorted(graph.barren)
     parts += [marginal_text(graph, m) for m in graph.marginals]
+    parts += [] if graph.gaussian is None else gaussian_lines(graph, graph.gaussian)
     return "\n".join([*parts, *([f"barren {', '.join(barren)}"] if barren else [])]) + "\n"
 
 
@@ -38,8 +40,18 @@ def marginal_text(graph: Graph, marginal: Marginal) -> str:
     """``sum over z (along time): z[0], z[t], y[time]``: the variables, and the statements that are summed over their values."""
     names = [n + (f" (along {c})" if c else "") for n, c in zip(marginal.names, marginal.chains, strict=True)]
     nodes = [graph.nodes[n] for n in marginal.nodes]
-    shown = ["factor" if isinstance(n, FactorNode) else target_text(n.target) for n in nodes]
-    return f"sum over {', '.join(names)}: {', '.join(shown)}"
+    return f"sum over {', '.join(names)}: {', '.join(map(_shown, nodes))}"
+
+
+def gaussian_lines(graph: Graph, block: GaussianBlock) -> list[str]:
+    """``gaussian theta, mu given tau``, ``  exact y[school]``, ``  by way of a + b * x in y[obs]``."""
+    given = f" given {', '.join(block.outer)}" if block.outer else ""
+    through = [f"  by way of {text(e)} in {_shown(graph.nodes[n])}" for n, e in block.predictors]
+    return [f"gaussian {', '.join(block.inner)}{given}", *(f"  exact {_shown(graph.nodes[n])}" for n in block.exact), *through]
+
+
+def _shown(node: Node) -> str:
+    return "factor" if isinstance(node, FactorNode) else target_text(node.target)
 
 
 def variable_text(v: Variable) -> str:

@@ -36,7 +36,7 @@ def verify(graph: Graph) -> None:
     faults = [*_names(graph)]
     faults = faults or [f for n in graph.nodes for f in _node(graph, n)]
     faults = faults or [*_blocks(graph), *_order(graph), *_independence(graph), *_barren(graph), *_gates(graph)]
-    faults = faults or [*_marginals(graph)]
+    faults = faults or [*_marginals(graph), *_gaussian(graph)]
     if faults:
         raise BadGraph("\n".join(faults))
 
@@ -200,6 +200,23 @@ def _marginals(graph: Graph) -> Iterator[str]:
             touches = {own, *names_read(node)} & set(marginal.names)
             if touches and own not in graph.barren and n not in marginal.nodes:
                 yield f"{_place(node)}: has `{min(touches)}`, and is not in its sum"
+
+
+def _gaussian(graph: Graph) -> Iterator[str]:
+    """A Gaussian block divides the latents of the guide in two; what it says of statements it says of those that count."""
+    block = graph.gaussian
+    if block is None:
+        return
+    latents = {v.name for v in graph.of_role(Role.LATENT) if v.kind is Kind.REAL} - graph.barren
+    if not block.inner or sorted((*block.inner, *block.outer)) != sorted(latents):
+        yield "the Gaussian block does not divide the latents of the guide"
+    for name in block.outer:
+        read = {r for n in graph.defining(name) for r in names_read(n)}
+        yield from (f"`{name}` is outside the Gaussian block, and reads `{r}` in it" for r in sorted(read & set(block.inner)))
+    for n in (*block.exact, *block.terms):
+        node = graph.nodes[n]
+        if not isinstance(node, FactorNode) and not getattr(node, "observed", False):
+            yield f"{_place(node)}: no observation and no factor, but one of the Gaussian block"
 
 
 def _gates(graph: Graph) -> Iterator[str]:

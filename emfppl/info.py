@@ -42,6 +42,7 @@ def info(graph: Graph) -> Facts:
         "loops": _loops(graph),
         "models": [{"name": m.name, "arguments": [a.name for a in m.args]} for m in _own_models(graph)],
         "guide": _guide(graph),
+        "gaussian": _gaussian(graph),
     }
 
 
@@ -160,6 +161,15 @@ def _guide(graph: Graph) -> str | None:
     return graph.guide.backbone[0] if graph.guide.backbone else None
 
 
+def _gaussian(graph: Graph) -> Facts | None:
+    """The latents that are jointly Gaussian given the others, these others, and the observations that keep them so."""
+    block = graph.gaussian
+    if block is None:
+        return None
+    exact = dict.fromkeys(node.target.name for node in (graph.nodes[n] for n in block.exact) if isinstance(node, RandomNode))
+    return {"latents": list(block.inner), "given": list(block.outer), "exact": list(exact), "others": len(block.terms)}
+
+
 # ---------------------------------------------------------------- loops
 
 
@@ -235,6 +245,7 @@ def info_text(about: Facts) -> str:
     rows += [("loop", d["loop"], _loop_note(d)) for d in about["loops"]]
     rows += [("model", f"{d['name']}({', '.join(d['arguments'])})", "") for d in about["models"]]
     rows += [("guide", about["guide"] or "", "")] * bool(about["guide"])
+    rows += [("gaussian", ", ".join(about["gaussian"]["latents"]), _gaussian_note(about["gaussian"]))] if about["gaussian"] else []
     width = max((len(name) for _, name, _ in rows), default=0)
     return "\n".join(f"{kind:8}  {name:{width}}  {note}".rstrip() for kind, name, note in rows)
 
@@ -265,6 +276,13 @@ def _latent_note(entry: Facts) -> str:
         "" if entry["in_guide"] or entry["summed_out"] else "nothing observed below it: drawn forward",
     ]
     return "  ".join(n for n in notes if n)
+
+
+def _gaussian_note(about: Facts) -> str:
+    """``jointly, given tau; y seen exactly``."""
+    given = f"jointly, given {', '.join(about['given'])}" if about["given"] else "jointly"
+    through = f"; {', '.join(about['exact'])} exactly" if about["exact"] else ""
+    return given + through + f"; {about['others']} other statements approximately" * bool(about["others"])
 
 
 def _loop_note(entry: Facts) -> str:

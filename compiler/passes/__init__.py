@@ -7,6 +7,7 @@ from collections.abc import Callable
 from emfppl.compiler.graph import Graph
 from emfppl.compiler.passes.barren import barren
 from emfppl.compiler.passes.eliminate_discrete import eliminate_discrete
+from emfppl.compiler.passes.gaussian_blocks import gaussian_blocks
 from emfppl.compiler.passes.recurrences import recurrences
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (recurrences, barren, eliminate_discrete)
+PASSES: tuple[Callable[[Graph], Graph], ...] = (recurrences, barren, eliminate_discrete, gaussian_blocks)

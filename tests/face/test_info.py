@@ -56,6 +56,7 @@ SCHEMA = {
     "loops": [{"loop": TEXT, "dim": TEXT, "vectorised": NAMES, "scanned": NAMES, "affine": NAMES}],
     "models": [{"name": TEXT, "arguments": NAMES}],
     "guide": (TEXT, None),
+    "gaussian": ({"latents": NAMES, "given": NAMES, "exact": NAMES, "others": int}, None),
 }  # fmt: skip
 
 
@@ -153,7 +154,7 @@ def test_loops_and_factors(facts):
 def test_the_text_has_a_line_an_entry(facts):
     lines = info_text(facts).splitlines()
     assert [line.split()[0] for line in lines] == (
-        ["dim"] * 3 + ["data"] * 2 + ["param"] + ["latent"] * 5 + ["computed", "factor", "loop", "loop"]
+        ["dim"] * 3 + ["data"] * 2 + ["param"] + ["latent"] * 5 + ["computed", "factor", "loop", "loop", "gaussian"]
     )
     assert "drawn forward" in next(line for line in lines if " z[pair]" in line)
 
@@ -173,3 +174,11 @@ def test_sub_models():
     assert {k: v.shape for k, v in draws.items()} == {
         "phi": (3, 2), "a.s": (3,), "a": (3,), "z.before": (3, 2), "z": (3, 4),
     }  # fmt: skip
+
+
+def test_gaussian_blocks():
+    program = "data y: real\ndata n: count\ns ~ HalfNormal(1)\nm ~ Normal(0, 1)\ny ~ Normal(m, s)\nn ~ Poisson(exp(m))\n"
+    facts = emfppl.load(program).info()
+    assert facts["gaussian"] == {"latents": ["m"], "given": ["s"], "exact": ["y"], "others": 1}
+    assert "gaussian  m  jointly, given s; y exactly; 1 other statements approximately" in info_text(facts)
+    assert emfppl.load("y ~ Normal(0, 1)\n").info()["gaussian"] is None
