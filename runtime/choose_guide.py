@@ -32,6 +32,7 @@ from emfppl.runtime.guides.elementwise import Elementwise
 from emfppl.runtime.guides.full_rank import FullRank
 from emfppl.runtime.guides.iaf import Iaf
 from emfppl.runtime.guides.low_rank import LowRank
+from emfppl.runtime.guides.splines import BINS, Splines
 from emfppl.runtime.recipe import RANK, Flow, Recipe, recipe_from
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 FULL_RANK_UP_TO = 200  # latents
 SEEN = 32  # of the latents a flow looks at that many, the scales first
-NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "iaf")
+NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "splines", "iaf")
 
 
 FLOW = Flow()
@@ -66,6 +67,8 @@ def _unknown(name: str) -> Diagnostic:
 def _of_name(program: Program, name: str) -> Recipe:
     if name == "gated":
         return Recipe("mean_field")
+    if name == "splines":
+        return Recipe(_affine_under(dimension(program)), splines=BINS)
     if name == "iaf":
         return Recipe(_affine_under(dimension(program)), flow=FLOW)
     return Recipe(name, rank=RANK if name == "low_rank" else None, gates="shut")
@@ -81,6 +84,8 @@ def _of_block(backbone: tuple[str, tuple[tuple[str, object], ...]] | None, dim: 
     if name == "iaf":
         flow = replace(FLOW, **{**given, "hidden": tuple(given.get("hidden", FLOW.hidden))})
         return Recipe(_affine_under(dim), flow=flow)
+    if name == "splines":
+        return Recipe(_affine_under(dim), splines=given.get("bins", BINS))
     return Recipe(name, rank=given.get("rank", RANK) if name == "low_rank" else None)
 
 
@@ -94,7 +99,7 @@ def _of_rule(program: Program) -> Recipe:
 def next_rung(program: Program, name: str, recipe: Recipe) -> Recipe | None:
     """What ``guide="auto"`` tries when `recipe` leaves a gap: a flow under it, where that is cheap."""
     chosen = name != "auto" or program.graph.guide.backbone is not None
-    if chosen or recipe.flow or not 1 <= dimension(program) <= FULL_RANK_UP_TO:
+    if chosen or recipe.layered or not 1 <= dimension(program) <= FULL_RANK_UP_TO:
         return None
     return replace(recipe, flow=FLOW)
 
@@ -158,7 +163,8 @@ def build_guide(program: Program, recipe: Recipe) -> Guide:
 def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec]) -> Guide:
     dim = dimension(program)
     gates = Gates(program.noise_shapes, program.noise_variables, specs, recipe.shut, program.plain)
-    return Guide(program, Backbone(_affine(recipe, dim), _flow(program, recipe.flow, dim)), gates, recipe)
+    splines = Splines(dim, recipe.splines) if recipe.splines and dim else None
+    return Guide(program, Backbone(_affine(recipe, dim), _flow(program, recipe.flow, dim), splines), gates, recipe)
 
 
 def _flow(program: Program, flow: Flow | None, dim: int) -> Iaf | None:

@@ -91,7 +91,7 @@ def fit_program(
             task = replace(task, precision="float64")
             rung = _fit(task, guide, recipe)
     if rung is None:
-        raise not_finite(build_guide(program, replace(recipe, flow=None)), task.precision, seed)
+        raise not_finite(build_guide(program, recipe.plain), task.precision, seed)
     seconds = time.perf_counter() - began
     steps, found = rung.search.steps, _warnings(rung)
     return FitResult(rung.guide, rung.params, rung.certificate, task.precision, seed, seconds, steps, found)
@@ -125,13 +125,13 @@ def _warnings(rung: _Rung) -> tuple[str, ...]:
 def _fit(task: _Task, name: str, recipe: Recipe) -> _Rung | None:
     """The best rung; None if nothing finite was found."""
     with in_precision(task.precision):
-        following = recipe if recipe.flow else next_rung(task.program, name, recipe)
-        rung = _first_rung(task, replace(recipe, flow=None), ROUNDS if following is None else ROUNDS_BELOW)
+        following = recipe if recipe.layered else next_rung(task.program, name, recipe)
+        rung = _first_rung(task, recipe.plain, ROUNDS if following is None else ROUNDS_BELOW)
         if rung is None or rung.search.interrupted or following is None:
             return rung
-        if not (recipe.flow or rung.certificate.worth_climbing or not rung.search.converged):
+        if not (recipe.layered or rung.certificate.worth_climbing or not rung.search.converged):
             return rung
-        return _with_flow(task, following, rung, forced=recipe.flow is not None)
+        return _with_layers(task, following, rung, forced=recipe.layered)
 
 
 def _first_rung(task: _Task, recipe: Recipe, rounds: int) -> _Rung | None:
@@ -175,12 +175,12 @@ def _count_of_starts(task: _Task) -> int:
     return 2 if task.elements <= 50_000 else 1
 
 
-def _with_flow(task: _Task, recipe: Recipe, below: _Rung, forced: bool) -> _Rung:
-    """A flow under a fitted guide, kept if it pays, or if it was asked for."""
+def _with_layers(task: _Task, recipe: Recipe, below: _Rung, forced: bool) -> _Rung:
+    """A flow, splines or both under a fitted guide, kept if they pay, or if they were asked for."""
     guide = build_guide(task.program, recipe)
-    if guide.backbone.flow is None:
+    if not guide.backbone.layers:
         return below
-    backbone = {**below.params["backbone"], "flow": guide.backbone.flow.init(np.random.default_rng(task.seed))}
+    backbone = guide.backbone.grown(below.params["backbone"], np.random.default_rng(task.seed))
     units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
     plan = replace(make_plan(task, guide.dim, 1, 500, ROUNDS), rates=(0.03, 0.01), shrink=0.7)
     above = _search(task, guide, plan, [Start({**below.params, "backbone": backbone}, units)], below.search.spread)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 RANK = 10
@@ -21,7 +21,8 @@ class Flow:
 
 @dataclass(frozen=True)
 class Recipe:
-    """An affine family (`mean_field`, `full_rank`, `low_rank`), perhaps a flow under it, and how the program's own maps take part.
+    """An affine family (`mean_field`, `full_rank`, `low_rank`), perhaps a flow and splines of so many bins under it, and how the
+    program's own maps take part.
 
     `gates`: ``affine`` opens each prior map by λ (Silvestri et al. 2022), ``shut`` leaves the supports' transforms alone.
     """
@@ -30,14 +31,25 @@ class Recipe:
     rank: int | None = None
     flow: Flow | None = None
     gates: str = "affine"
+    splines: int = 0
 
     @property
     def shut(self) -> bool:
         return self.gates == "shut"
 
     @property
+    def layered(self) -> bool:
+        """Whether something more flexible is under the affine family."""
+        return self.flow is not None or self.splines > 0
+
+    @property
+    def plain(self) -> Recipe:
+        """The same without a flow and splines."""
+        return replace(self, flow=None, splines=0)
+
+    @property
     def name(self) -> str:
-        backbone = self.flow.kind if self.flow else self.affine
+        backbone = self.flow.kind if self.flow else "splines" if self.splines else self.affine
         return backbone if self.shut else f"gated {backbone}"
 
     def as_dict(self) -> dict[str, Any]:

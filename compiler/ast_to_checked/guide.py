@@ -15,6 +15,7 @@ BACKBONES: dict[str, dict[str, str]] = {
     "mean_field": {},
     "full_rank": {},
     "low_rank": {"rank": WHOLE},
+    "splines": {"bins": WHOLE},
     "iaf": {"layers": WHOLE, "hidden": WHOLES},
 }
 FOREIGN = {

@@ -1,9 +1,9 @@
 """What every backbone is: an invertible map from standard normal noise eps to the noise u that the program takes.
 
-A backbone is an *affine family* (`elementwise`, `full_rank`, `low_rank`), with an optional autoregressive flow (`iaf`)
-between eps and it, and stands in a *frame*, a fixed change of coordinates::
+A backbone is an *affine family* (`elementwise`, `full_rank`, `low_rank`), perhaps with layers between eps and it, a flow
+(`iaf`) and a monotone spline on every coordinate (`splines`), and stands in a *frame*, a fixed change of coordinates::
 
-    eps -> flow -> affine -> frame -> u
+    eps -> flow -> splines -> affine -> frame -> u
 
 The frame whitens: between the rounds of the optimiser the affine map learned so far becomes the frame, so that steps
 are always measured in units of the posterior, however correlated or badly scaled it is. When the fit is done the frame
@@ -14,13 +14,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from emfppl.runtime.guides.iaf import Iaf
 
 Params = dict[str, Any]
 
@@ -76,36 +74,61 @@ class Affine(ABC):
         """The one member equal to `inner` followed by `frame`."""
 
 
+class Layer(Protocol):
+    """An invertible map of the noise, the identity at its start; parameters are a pytree of arrays."""
+
+    @property
+    def name(self) -> str: ...
+
+    def init(self, rng: np.random.Generator) -> Params:
+        """Parameters of the identity."""
+
+    def forward_and_log_det(self, params: Params, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """y and log |det dy/dx|."""
+
+    def inverse_and_log_det(self, params: Params, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """x and log |det dx/dy|."""
+
+    def push(self, params: Params, x: jax.Array, score: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """y, and the gradient of log q(y) in y from that of log q(x) in x: J⁻ᵀ (score − ∇ log |det J|), J = dy/dx."""
+
+
 @dataclass(frozen=True)
 class Backbone:
-    """An affine family with an optional flow under it.
+    """An affine family with a flow and splines under it, each or both of which may be missing.
 
-    Parameters: ``{"affine": …}``, with ``"flow"`` if there is one and ``"frame"``, parameters of the affine family
-    `affine.outer` held constant, while it is being fitted.
+    Parameters: ``{"affine": …}``, with ``"flow"`` and ``"splines"`` where there are such layers, and ``"frame"``, parameters of
+    the affine family `affine.outer` held constant, while it is being fitted.
     """
 
     affine: Affine
-    flow: Iaf | None = None
+    flow: Layer | None = None
+    splines: Layer | None = None
 
     @property
     def dim(self) -> int:
         return self.affine.dim
 
     @property
-    def name(self) -> str:
-        return self.flow.name if self.flow else self.affine.name
+    def layers(self) -> dict[str, Layer]:
+        """The layers by the names of their parameters, in the order in which noise goes through them."""
+        return {name: layer for name, layer in (("flow", self.flow), ("splines", self.splines)) if layer is not None}
 
     def init(self, frame: Frame, rng: np.random.Generator) -> Params:
-        """Parameters of the affine map nearest to the frame, any flow being the identity."""
-        flow = {"flow": self.flow.init(rng)} if self.flow else {}
-        return {"affine": self.affine.start(frame, rng), **flow}
+        """Parameters of the affine map nearest to the frame, all layers being the identity."""
+        return self.grown({"affine": self.affine.start(frame, rng)}, rng)
+
+    def grown(self, params: Params, rng: np.random.Generator) -> Params:
+        """Parameters of the same map, with those of layers that it lacks."""
+        return {**{name: layer.init(rng) for name, layer in self.layers.items()}, **params}
 
     def forward_and_log_det(self, params: Params, eps: jax.Array) -> tuple[jax.Array, jax.Array]:
         """u and log |det du/deps|."""
-        total = jnp.zeros((), eps.dtype)
-        if self.flow:
-            eps, total = self.flow.forward_and_log_det(params["flow"], eps)
-        u, log_det = self.affine.forward_and_log_det(params["affine"], eps)
+        u, total = eps, jnp.zeros((), eps.dtype)
+        for name, layer in self.layers.items():
+            u, log_det = layer.forward_and_log_det(params[name], u)
+            total = total + log_det
+        u, log_det = self.affine.forward_and_log_det(params["affine"], u)
         total = total + log_det
         if "frame" in params:
             u, log_det = self.affine.outer.forward_and_log_det(params["frame"], u)
@@ -119,14 +142,16 @@ class Backbone:
             u, total = self.affine.outer.inverse_and_log_det(params["frame"], u)
         u, log_det = self.affine.inverse_and_log_det(params["affine"], u)
         total = total + log_det
-        if self.flow:
-            u, log_det = self.flow.inverse_and_log_det(params["flow"], u)
+        for name, layer in reversed(self.layers.items()):
+            u, log_det = layer.inverse_and_log_det(params[name], u)
             total = total + log_det
         return u, total
 
     def score(self, params: Params, eps: jax.Array) -> jax.Array:
         """The gradient of log q(u) in u at u = forward(eps)."""
-        score = self.flow.score(params["flow"], eps) if self.flow else -eps
+        x, score = eps, -eps
+        for name, layer in self.layers.items():
+            x, score = layer.push(params[name], x, score)
         score = self.affine.score(params["affine"], -score)
         return self.affine.outer.score(params["frame"], -score) if "frame" in params else score
 

@@ -98,16 +98,16 @@ class Iaf:
             total = total + jnp.sum(log_scale)
         return v, total
 
-    def score(self, params: dict[str, Any], eps: jax.Array) -> jax.Array:
-        """The gradient of log q(v) in v at v = forward(eps), from those of the steps: with J = dv/dx of a step,
+    def push(self, params: dict[str, Any], eps: jax.Array, score: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """v, and the gradient of log q(v) in v from that of log q(eps) in eps, step by step: with J = dv/dx of a step,
         score_v = J⁻ᵀ (score_x − ∇ log |det J|)."""
         v, _ = _shaped(params, eps)
         slope, bend = jax.vmap(_shape_derivatives)(params["skew"], params["tail"], eps)
-        score = (-eps - bend) / slope
+        score = (score - bend) / slope
         for i, order in enumerate(self._orders):
             v, score = self._layer_score(params[f"layer{i}"], v[order], score[order])
             v, score = v[np.argsort(order)], score[np.argsort(order)]
-        return score
+        return v, score
 
     def _layer_score(self, params: dict[str, jax.Array], x: jax.Array, score: jax.Array) -> tuple[jax.Array, jax.Array]:
         """v and score_v of a layer whose Jacobian is triangular, and diagonal in the columns that no one looks at."""

@@ -29,7 +29,7 @@ def fit(text, data=None, **how):
 # ---------------------------------------------------------------- closed forms
 
 
-@pytest.mark.parametrize("guide", ["auto", "mean_field", "full_rank", "low_rank", "gated", "iaf"])
+@pytest.mark.parametrize("guide", ["auto", "mean_field", "full_rank", "low_rank", "gated", "splines", "iaf"])
 def test_every_guide_is_exact_on_a_conjugate_normal(guide):
     f = fitted(CONJUGATE, guide)
     mean, sd = conjugate_posterior()
@@ -42,6 +42,20 @@ def test_every_guide_is_exact_on_a_conjugate_normal(guide):
     assert f.converged and not f.interrupted and f.warnings == ()
     assert f.verdict.startswith("trustworthy")
     assert f.seconds > 0 and f.ess > 0.99
+
+
+def test_splines_follow_the_tail_of_a_scale():
+    """Eight schools with their effects integrated out, over log tau alone: the evidence is a quadrature."""
+    y, s = np.array([28.0, 8, -3, 7, -1, 1, 18, 12]), np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+    text = "dim school\ndata s[school]: positive\ndata y[school]: real\nlog_tau ~ Normal(0, 5)\n"
+    text += "y[school] ~ Normal(8, sqrt(s * s + exp(2 * log_tau)))\n"
+    grid = np.linspace(-40, 12, 20_001)
+    each = stats.norm.logpdf(y, 8, np.sqrt(s**2 + np.exp(2 * grid[:, None]))).sum(axis=1)
+    exact = np.log(np.trapezoid(np.exp(each + stats.norm.logpdf(grid, 0, 5)), grid))
+    f = fit(text, {"s": s, "y": y}, guide="splines")
+    assert f.guide == "gated splines" and f.num_params < 50
+    assert exact - f.elbo < 0.01 and f.khat < 0.5
+    assert fit(text, {"s": s, "y": y}, guide="full_rank").elbo < exact - 0.1
 
 
 def test_a_linear_chain_with_missing_values_is_exact():

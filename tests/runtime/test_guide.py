@@ -193,6 +193,7 @@ def test_guide_blocks():
     assert guide.name == "gated iaf" and guide.backbone.flow.layers == 3 and guide.backbone.flow.hidden == (5,)
     assert guide.gates.spec("s") == GateSpec("per_variable", 0.6) and guide.gates.spec("m").mode == "off"
     np.testing.assert_allclose(jax.nn.sigmoid(guide.init(0)["gates"]["a"]), 0.6)
+    assert made("splines(bins = 6)").backbone.splines.bins == 6 and made("splines").name == "gated splines"
     assert made("low_rank(rank = 2)").backbone.affine.rank == 2
     assert made("full_rank").name == "gated full_rank"
     assert made("full_rank", "mean_field").name == "mean_field"  # a name given to fit wins

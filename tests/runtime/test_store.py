@@ -62,7 +62,7 @@ def test_imported_files_are_in_the_file(tmp_path):
     np.testing.assert_array_equal(again.draws["a.s"], fit.draws["a.s"])
 
 
-@pytest.mark.parametrize("guide", ["iaf", "low_rank", "mean_field"])
+@pytest.mark.parametrize("guide", ["iaf", "splines", "low_rank", "mean_field"])
 def test_every_kind_of_guide_comes_back(tmp_path, guide):
     fit = fitted(LABELLED, guide)
     fit.save(tmp_path / "a")
