@@ -130,18 +130,29 @@ class Guide:
         return self.program.log_density(values, self.given(params, data)) - log_q
 
     def sticking_log_weight(self, params: Params, eps: jax.Array, data: Any = None) -> jax.Array:
-        """`log_weight` in value, and in gradient without the backbone's score term (Roeder et al. 2017).
+        """`log_weight` in value, and in gradient without the guide's score (Roeder et al. 2017).
 
-        log N(eps) − log det is the density of u under the backbone; its gradient in the backbone's parameters at a
-        fixed u has mean zero and is left out, so that the gradient has no noise where the guide is exact. Gates keep
-        their whole gradient.
+        The gradient of log q(values; φ) in φ at fixed values has mean zero and is left out, so that the gradient has no
+        noise where the guide is exact: log q is taken at parameters held constant, through the inverse of the map.
         """
-        held = jax.lax.stop_gradient(params["backbone"])
+        held = jax.lax.stop_gradient(params)
         u, log_det = self.backbone.forward_and_log_det(params["backbone"], eps)
-        score = jax.lax.stop_gradient(self.backbone.score(held, eps))
-        log_q_u = jax.lax.stop_gradient(log_normal(eps) - log_det) + score @ (u - jax.lax.stop_gradient(u))
         values, log_det_program = self._values(params, u, data)
-        return self.program.log_density(values, self.given(params, data)) - log_q_u + log_det_program
+        noise, back = self._held_noise(held, params, u, values, log_det_program, data)
+        score = jax.lax.stop_gradient(self.backbone.score(held["backbone"], eps))
+        log_q_u = jax.lax.stop_gradient(log_normal(eps) - log_det) + score @ (noise - jax.lax.stop_gradient(noise))
+        return self.program.log_density(values, self.given(params, data)) - log_q_u - back
+
+    def _held_noise(
+        self, held: Params, params: Params, u: jax.Array, values: dict[str, jax.Array], log_det: jax.Array, data: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """The noise (D,) of the values, and log |det dnoise/dvalues|, both under the parameters held constant: in value u and
+        −log_det."""
+        if not (params["gates"] or params["params"]):
+            return u, -log_det
+        openings, near = self.gates.openings(held["gates"]), self.unravel(jax.lax.stop_gradient(u))
+        noise, back = self.program.inverse(values, openings, self.given(held, data), near)
+        return self.ravel(noise), back - jax.lax.stop_gradient(back + log_det)
 
     # ------------------------------------------------------------ description
 

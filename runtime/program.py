@@ -33,6 +33,7 @@ from emfppl.runtime.discrete.lift import without_law
 from emfppl.runtime.entries import lay_out
 from emfppl.runtime.evaluate import Scope, as_type
 from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, in_domain_order, ranges_of, run
+from emfppl.runtime.known_noise import inverse_near
 from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, over_domain, with_data
 from emfppl.runtime.named import Named
 from emfppl.runtime.params import param_map, param_start
@@ -202,18 +203,21 @@ class Program:
         names = self.selection.reported | set(self.binding.latent)
         return {n: v for n, v in state.variables.items() if n in names}, _total(state.terms)
 
-    def inverse(self, values: Values, gates: Values | None = None, data: Any = None) -> tuple[dict[str, Any], Any]:
-        """The noise that `forward` takes to the values of the latents, and log |det dnoise/dvalues|."""
+    def inverse(
+        self, values: Values, gates: Values | None = None, data: Any = None, near: Values | None = None
+    ) -> tuple[dict[str, Any], Any]:
+        """The noise that `forward` takes to the values of the latents, and log |det dnoise/dvalues|. `near` holds that noise by
+        node key where it is known already and its derivatives alone are wanted."""
         known = {**self.fixed(data), **self._latents(values, data)}
         noise: dict[str, Any] = {}
 
         def unmake(site: Site) -> tuple[Any, Any]:
-            u, log_det = site.map.inverse(self.value_at(site, known), site.input("gate"))
+            u, log_det = inverse_near(site.map, self.value_at(site, known), site.input("gate"), site.input("noise"))
             gap = self.gaps.get(site.key)
             noise[self.noise_key(site.key)] = u if gap is None else gap.gathered(u)
             return None, log_det if gap is None else jnp.where(gap.latent, log_det, 0.0)
 
-        inputs = self._noise_inputs({}, gates, self._given(data))
+        inputs = self._noise_inputs(near or {}, gates, self._given(data))
         state = run(self._known_latent_items, self.layout, self.state(known), inputs, unmake)
         return {key: noise[key] for key in self.noise_shapes}, _total(state.terms)
 

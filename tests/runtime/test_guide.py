@@ -10,6 +10,7 @@ from posteriors import CHAIN, CHAIN_Y, CONJUGATE, GROUPS, LABELLED, Y, conjugate
 
 import emfppl
 from emfppl.compiler.graph import GateSpec
+from emfppl.runtime.bijections.node_map import DistValue, SupportValue, node_map
 from emfppl.runtime.choose_guide import (
     FLOW,
     NAMES,
@@ -21,6 +22,7 @@ from emfppl.runtime.choose_guide import (
     recipe_of,
 )
 from emfppl.runtime.guides.backbone import Frame
+from emfppl.runtime.known_noise import inverse_near
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Flow, Recipe
 
@@ -123,6 +125,36 @@ def test_gradients_stick_the_landing():
         np.testing.assert_allclose(np.concatenate([np.ravel(g) for g in jax.tree.leaves(stuck)]), 0, atol=1e-10)
     loose = jax.grad(guide.log_weight)(params, jnp.array([1.7]))
     assert abs(loose["backbone"]["affine"]["loc"][0]) > 0.1
+
+
+def test_gates_stick_the_landing():
+    """Under a gate λ mu is (1 + λ) u, so an affine backbone makes the guide the posterior; then no gradient has any noise."""
+    guide = build_guide(program(CONJUGATE, {"y": Y}), Recipe("full_rank"))
+    (mean, sd), slope = conjugate_posterior(), 1 + 0.6
+    params = guide.init(0, Frame(np.array([mean]) / slope, np.array([sd]) / slope))
+    params["gates"] = {"mu": np.asarray(np.log(0.6 / 0.4))}
+    for e in (-2.0, 0.3, 1.7):
+        stuck = jax.grad(guide.sticking_log_weight)(params, jnp.array([e]))
+        np.testing.assert_allclose(np.concatenate([np.ravel(g) for g in jax.tree.leaves(stuck)]), 0, atol=1e-9)
+
+
+def test_inverse_where_the_noise_is_known(quickly_compiled):
+    """First derivatives in the value, the gate and an argument are those of the inverse by search."""
+
+    def node(scale):
+        return node_map(DistValue("HalfCauchy", {"scale": scale}), SupportValue("interval", jnp.zeros(()), None), False, (), ())
+
+    def known(at):
+        return jnp.stack(inverse_near(node(at[2]), at[0], at[1], jnp.asarray(-0.8)))
+
+    def searched(at):
+        return jnp.stack(node(at[2]).inverse(at[0], at[1]))
+
+    x, log_det = jax.jit(lambda g, a: node(a).forward(jnp.asarray(-0.8), g))(0.3, 2.0)
+    at = jnp.array([x, 0.3, 2.0])
+    np.testing.assert_allclose(jax.jit(known)(at), (-0.8, -log_det), rtol=1e-12)
+    slopes = [jax.jit(jax.jacrev(f))(at) for f in (known, searched)]
+    np.testing.assert_allclose(*slopes, rtol=1e-7)
 
 
 @pytest.mark.parametrize("recipe", RECIPES[::3], ids=lambda r: r.name)
