@@ -523,6 +523,11 @@ CODES: tuple[Code, ...] = (
         "`fit.log_prob` takes a value of every latent, as one draw or as many with one leading axis.",
     ),
     Code(
+        "E1105",
+        "a fit that can't be refined so",
+        "`fit.refine` draws by `nuts` or by `resample`, from the density of the data: a fit that was opened from a file has none.",
+    ),
+    Code(
         "E1190",
         "a simulation that needs data",
         "Observed data are used above the line that draws them, so that nothing can be drawn without them.",

@@ -104,8 +104,8 @@ class Certificate:
 
 _ADVICE = (
     "",
-    " Means are likely to be good, sds and tails less so; compare another guide, or NUTS on model.numpyro_model.",
-    " Compare NUTS on model.numpyro_model; tighter priors on what the data hardly tell often help.",
+    " Means are likely to be good, sds and tails less so; fit.refine() runs NUTS from here.",
+    " fit.refine() runs NUTS from here; tighter priors on what the data hardly tell often help.",
 )
 
 

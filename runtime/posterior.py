@@ -21,12 +21,13 @@ from emfppl.runtime.guide import latent_nodes
 from emfppl.runtime.noise import even_noise
 from emfppl.runtime.posterior_text import text_of
 from emfppl.runtime.precision import precision
-from emfppl.runtime.summary import Summary, escaped, summarise
+from emfppl.runtime.summary import COLUMNS, Summary, escaped, summarise
 
 if TYPE_CHECKING:
     import arviz
 
     from emfppl.runtime.program import Program
+    from emfppl.runtime.refined import Refined
 
 Draws = dict[str, np.ndarray]
 PREDICTIVE, BARREN, DISCRETE = 1, 2, 3  # streams of random numbers apart from that of the guide
@@ -111,6 +112,16 @@ class Posterior:
         """The name of the guide."""
         return self.result.guide.name
 
+    @property
+    def gated(self) -> bool:
+        """Whether the prior's maps take part in the guide."""
+        return not self.result.guide.gates.shut
+
+    @property
+    def num_chains(self) -> int:
+        """Draws of a guide are independent: one chain."""
+        return 1
+
     # ------------------------------------------------------------ draws
 
     @cached_property
@@ -124,7 +135,11 @@ class Posterior:
     def sample(self, num_draws: int = 1000, seed: int = 0) -> Draws:
         """Fresh draws, as in `draws`. They are spread more evenly than independent ones (`runtime/noise.py`)."""
         num_draws, seed = arguments.whole("num_draws", num_draws, 1), arguments.seed_of(seed)
-        noise = even_noise(num_draws, self.result.guide.dim, seed)
+        return self.at_noise(even_noise(num_draws, self.result.guide.dim, seed), seed)
+
+    def at_noise(self, noise: np.ndarray, seed: int = 0) -> Draws:
+        """The draws that the guide's map makes of noise (draws, D), with what is drawn given them; `seed` is for the latter."""
+        num_draws = len(noise)
         with precision(self.result.precision):
             values = self._numpy(self.mapped("transform", self._transform)(self.result.params, noise, self.program.data))
             values |= self._discrete(values, num_draws, seed)
@@ -270,15 +285,44 @@ class Posterior:
 
     def summary(self) -> Summary:
         """Mean, sd and quantiles of every scalar."""
-        return summarise(self.program.binding, self.draws)
+        parts = [self.summary_of(name) for name in self.draws]
+        return Summary({k: row for part in parts for k, row in part.items()}, parts[0].columns if parts else COLUMNS)
+
+    def summary_of(self, name: str) -> Summary:
+        """Mean, sd and quantiles of the scalars of one variable."""
+        return summarise(self.program.binding, {name: self.draws[name]})
+
+    def how(self) -> str:
+        """A line: what was fitted how, and how the search ended."""
+        state = "interrupted" if self.interrupted else "converged" if self.converged else "not converged"
+        return f"{self.guide} guide, {self.num_params} parameters, {self.seconds:.1f} s, {state}"
+
+    def figures(self) -> str:
+        """A line: what says how good the guide is."""
+        evidence = f"ELBO {self.elbo:.2f} ± {self.elbo_se:.2g}, log evidence {self.log_evidence:.2f}"
+        return f"{evidence}, k-hat {self.khat:.2f}, ESS {self.ess:.0%}"
 
     def __str__(self) -> str:
         return text_of(self)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         return f"<pre>{escaped(str(self))}</pre>"
+
+    # ------------------------------------------------------------ better draws
+
+    def refine(self, method: str = "nuts", seed: int | None = None, progress: bool = True) -> Refined:
+        """Draws of the posterior itself, made with the help of the guide; see docs/refine.md.
+
+        ``"nuts"``: four chains in the space that the guide has straightened, with R-hat and effective sample sizes.
+        ``"resample"``: draws of the guide chosen anew by their smoothed importance weights, as good as k-hat says.
+        `param` variables stay as they were learned.
+        """
+        from emfppl.runtime.refine import refine
+
+        return refine(self, method, self.seed if seed is None else arguments.seed_of(seed), progress)
 
     # ------------------------------------------------------------ elsewhere
 

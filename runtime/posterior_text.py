@@ -8,7 +8,7 @@ import numpy as np
 
 from emfppl.compiler.graph import Role
 from emfppl.runtime.choose_guide import dimension
-from emfppl.runtime.summary import COLUMNS, labels, number, shown, summarise, table
+from emfppl.runtime.summary import Summary, number, shown, table
 
 if TYPE_CHECKING:
     from emfppl.runtime.posterior import Posterior
@@ -19,22 +19,15 @@ ENDS = (3, 1)  # first and last ones shown of a longer variable
 
 def text_of(fit: Posterior) -> str:
     """The text of ``print(fit)``."""
-    blocks = [_head(fit), _figures(fit), *_gaps(fit), _table(fit), *_params(fit), *fit.warnings, _wrapped(fit.verdict)]
+    blocks = [_head(fit), fit.figures(), *_gaps(fit), _table(fit), *_params(fit), *fit.warnings, _wrapped(fit.verdict)]
     return "\n".join(b for b in blocks if b)
 
 
 def _head(fit: Posterior) -> str:
     source = fit.program.graph.source
     name = source.name if source else "program"
-    state = "interrupted" if fit.interrupted else "converged" if fit.converged else "not converged"
     count = dimension(fit.program)
-    latents = f"{count} latent{'s' * (count != 1)}"
-    return f"{name}: {latents}, {fit.guide} guide, {fit.num_params} parameters, {fit.seconds:.1f} s, {state}"
-
-
-def _figures(fit: Posterior) -> str:
-    figures = f"ELBO {fit.elbo:.2f} ± {fit.elbo_se:.2g}, log evidence {fit.log_evidence:.2f}"
-    return f"{figures}, k-hat {fit.khat:.2f}, ESS {fit.ess:.0%}"
+    return f"{name}: {count} latent{'s' * (count != 1)}, {fit.how()}"
 
 
 def _gaps(fit: Posterior) -> list[str]:
@@ -51,26 +44,25 @@ def _gaps(fit: Posterior) -> list[str]:
 
 
 def _table(fit: Posterior) -> str:
-    gates = {} if fit.result.guide.gates.shut else fit.gates()
-    rows = [row for name in fit.draws for row in _rows(fit, name, gates.get(name))]
+    gates = fit.gates() if fit.gated else {}
+    tables = [fit.summary_of(name) for name in fit.draws]
+    rows = [row for name, part in zip(fit.draws, tables, strict=True) for row in _rows(fit, name, part, gates.get(name))]
     gated = any(row[-1] for row in rows)
-    head = ["", *COLUMNS, "gate"]
+    head = ["", *(tables[0].columns if tables else ()), "gate"]
     return "\n" + table(head if gated else head[:-1], [r if gated else r[:-1] for r in rows]) + "\n" if rows else ""
 
 
-def _rows(fit: Posterior, name: str, gate: np.ndarray | None) -> list[list[str]]:
+def _rows(fit: Posterior, name: str, part: Summary, gate: np.ndarray | None) -> list[list[str]]:
     """A row a scalar, the middle of long variables left out."""
-    binding = fit.program.binding
-    summary = summarise(binding, {name: fit.draws[name]})
-    openings = np.full(len(summary), np.nan) if gate is None else np.ravel(gate)[shown(binding, name)]
+    openings = np.full(len(part), np.nan) if gate is None else np.ravel(gate)[shown(fit.program.binding, name)]
     rows = [
-        [label, *(number(summary[label][c]) for c in COLUMNS), "" if np.isnan(opening) else f"{opening:.2f}"]
-        for label, opening in zip(labels(binding, name), openings, strict=True)
+        [label, *(number(row[c]) for c in part.columns), "" if np.isnan(opening) else f"{opening:.2f}"]
+        for (label, row), opening in zip(part.items(), openings, strict=True)
     ]
     if len(rows) <= SHOWN:
         return rows
     first, last = ENDS
-    return [*rows[:first], [f"… {len(rows) - first - last} more", *[""] * 6], *rows[-last:]]
+    return [*rows[:first], [f"… {len(rows) - first - last} more", *[""] * (len(part.columns) + 1)], *rows[-last:]]
 
 
 def _params(fit: Posterior) -> list[str]:

@@ -6,6 +6,7 @@
     model.emf            the program
     imported/0.emf …     the files that it imports, their names in the manifest
     params.safetensors   what was learned, a tensor a leaf
+    refined.safetensors  of a refined fit the noise that its draws are made from
     data.safetensors     predictors: the data that draws are computed from, where there are any, and masks of their missing entries
 
 Observed data are not in it, unless the latents themselves are computed from them. Draws are made again from the seed,
@@ -40,6 +41,7 @@ from emfppl.runtime.choose_guide import rebuild_guide
 from emfppl.runtime.fit import FitResult
 from emfppl.runtime.posterior import Posterior
 from emfppl.runtime.program import Program
+from emfppl.runtime.refined import Refined, facts_from
 from emfppl.runtime.selection import names_read
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST, MODEL, PARAMS, DATA = "manifest.json", "model.emf", "params.safetensors", "data.safetensors"
+REFINED = "refined.safetensors"
 MISSING, LATENT = " missing", " latent"  # ends of the names of masks
 IMPORTED = "imported/{}.emf"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of all entries, so that equal fits make equal files
@@ -62,6 +65,8 @@ def save(fit: Posterior, path: str | Path) -> None:
     imported = [source.text_of(part).encode() for part in source.files]
     parts = {MODEL: source.own_text.encode(), PARAMS: save_tensors(_flattened(fit.result.params))}
     parts |= {IMPORTED.format(n): text for n, text in enumerate(imported)}
+    if isinstance(fit, Refined):
+        parts[REFINED] = save_tensors({"eps": np.asarray(fit.eps, order="C")})
     known = _data_to_keep(fit.program.graph, fit.program.binding)
     if known:
         parts[DATA] = save_tensors(known)
@@ -94,6 +99,7 @@ def _manifest(fit: Posterior, source: SourceText) -> dict[str, Any]:
             "warnings": list(result.warnings),
         },
         "draws": {"num_draws": fit.num_draws, "seed": fit.seed},
+        "refined": {k: _plain(v) for k, v in fit.facts.as_dict().items()} if isinstance(fit, Refined) else None,
     }
 
 
@@ -201,6 +207,8 @@ def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributi
     result = FitResult(
         guide, params, Certificate(**figures), how["precision"], how["seed"], how["seconds"], how["steps"], tuple(how["warnings"])
     )
+    if manifest.get("refined"):
+        return Refined(program, result, load_tensors(parts[REFINED])["eps"], facts_from(manifest["refined"]))
     return Posterior(program, result, manifest["draws"]["num_draws"], manifest["draws"]["seed"])
 
 

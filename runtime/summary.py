@@ -14,10 +14,11 @@ Row = dict[str, float]
 
 
 class Summary(Mapping[str, Row]):
-    """A table: a mapping from the label of a scalar to ``{"mean", "sd", "q5", "q50", "q95"}``; prints as a table."""
+    """A table: a mapping from the label of a scalar to ``{"mean", "sd", "q5", "q50", "q95"}`` (and what else `columns` name);
+    prints as a table."""
 
-    def __init__(self, rows: Mapping[str, Row]):
-        self.rows = dict(rows)
+    def __init__(self, rows: Mapping[str, Row], columns: tuple[str, ...] = COLUMNS):
+        self.rows, self.columns = dict(rows), columns
 
     def __getitem__(self, label: str) -> Row:
         return self.rows[label]
@@ -36,10 +37,10 @@ class Summary(Mapping[str, Row]):
         """A data frame with the labels as its index; needs pandas."""
         import pandas
 
-        return pandas.DataFrame.from_dict(self.rows, orient="index", columns=list(COLUMNS))
+        return pandas.DataFrame.from_dict(self.rows, orient="index", columns=list(self.columns))
 
     def __str__(self) -> str:
-        return table(["", *COLUMNS], [[label, *(number(row[c]) for c in COLUMNS)] for label, row in self.rows.items()])
+        return table(["", *self.columns], [[label, *(number(row[c]) for c in self.columns)] for label, row in self.rows.items()])
 
     __repr__ = __str__
 

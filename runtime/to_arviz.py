@@ -1,4 +1,4 @@
-"""A posterior as ArviZ `InferenceData`. Draws of a guide are one chain; statistics of chains are left out."""
+"""A posterior as ArviZ `InferenceData`. Draws of a guide are one chain, those of NUTS several."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def to_arviz(fit: Posterior) -> arviz.InferenceData:
     plain = {"observed_data": _values(binding, Role.OBSERVED), "constant_data": _values(binding, Role.DATA)}
     if plain["observed_data"]:
         chains["log_likelihood"] = _log_likelihood(fit)
-    groups = {name: _dataset(binding, _one_chain(group), ["chain", "draw"]) for name, group in chains.items()}
+    groups = {name: _dataset(binding, _by_chain(group, fit.num_chains), ["chain", "draw"]) for name, group in chains.items()}
     groups |= {name: _dataset(binding, group, []) for name, group in plain.items() if group}
     return arviz.InferenceData(attrs={"inference_library": "emfppl", "guide": fit.guide}, **groups)
 
@@ -41,8 +41,8 @@ def _dataset(binding: Binding, arrays: Draws, leading: list[str]) -> Any:
     return arviz.dict_to_dataset(arrays, dims=dims, coords=coords, default_dims=leading)
 
 
-def _one_chain(draws: Draws) -> Draws:
-    return {name: value[None] for name, value in draws.items()}
+def _by_chain(draws: Draws, chains: int) -> Draws:
+    return {name: np.reshape(value, (chains, -1, *np.shape(value)[1:])) for name, value in draws.items()}
 
 
 def _values(binding: Binding, role: Role) -> Draws:

@@ -47,6 +47,13 @@ FACTS = ("elbo", "elbo_se", "log_evidence", "khat", "ess", "converged", "num_par
 @click.option(
     "--precision", type=click.Choice(["float32", "float64"]), help="Chosen from the program by default."
 )
+@click.option(
+    "--refine",
+    is_flag=False,
+    flag_value="nuts",
+    type=click.Choice(["nuts", "resample"]),
+    help="Then draw by NUTS in the space that the fit has straightened, or resample.",
+)
 @click.option("--json", "machine", is_flag=True, help="Print the verdict and a row for every scalar as JSON.")
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
 @click.option("--no-cache", is_flag=True, help="Compile anew; neither read nor fill JAX's cache on disk.")
@@ -56,6 +63,7 @@ def fit(
     sizes: dict[str, int] | None,
     output: Path | None,
     netcdf: Path | None,
+    refine: str | None,
     machine: bool,
     no_progress: bool,
     no_cache: bool,
@@ -75,10 +83,10 @@ def fit(
         use_cache()
     from emfppl.model import Model
 
-    model = Model(text)
-    posterior = model.fit(
-        read_all(data, compile_text(text)), sizes=sizes, progress=not no_progress and sys.stderr.isatty(), **how
-    )
+    model, progress = Model(text), not no_progress and sys.stderr.isatty()
+    posterior = model.fit(read_all(data, compile_text(text)), sizes=sizes, progress=progress, **how)
+    if refine and not posterior.interrupted:
+        posterior = _refined(posterior, refine, progress)
     _save(posterior, output, netcdf)
     if machine:
         echo_json(as_json(posterior))
@@ -94,6 +102,15 @@ def _warn(found: Any) -> None:
     show(found)
 
 
+def _refined(posterior: Posterior, method: str, progress: bool) -> Posterior:
+    """The refined fit; the fit itself if that is interrupted before there are draws."""
+    try:
+        return posterior.refine(method, progress=progress)
+    except KeyboardInterrupt:
+        click.echo("refinement interrupted before its first draws: this is the fit without it", err=True)
+        return posterior
+
+
 def _save(posterior: Posterior, output: Path | None, netcdf: Path | None) -> None:
     if output is not None:
         posterior.save(output)
@@ -104,12 +121,10 @@ def _save(posterior: Posterior, output: Path | None, netcdf: Path | None) -> Non
 def as_json(posterior: Posterior) -> dict[str, Any]:
     """The verdict, and mean, sd and quantiles of every scalar by name."""
     facts = {name: getattr(posterior, name) for name in FACTS}
-    return {**facts, "interrupted": posterior.interrupted, "scalars": scalars(posterior)}
+    told = {"interrupted": posterior.interrupted, "verdict": posterior.verdict}
+    return {**facts, **told, "scalars": scalars(posterior)}
 
 
 def scalars(posterior: Posterior) -> dict[str, dict[str, float]]:
-    """``{"theta[0]": {"mean": …, "sd": …, "q5": …, "q50": …, "q95": …}}``."""
-    return {
-        name: {k: float(row[k]) for k in ("mean", "sd", "q5", "q50", "q95")}
-        for name, row in posterior.summary().items()
-    }
+    """``{"theta[0]": {"mean": …, "sd": …, "q5": …, "q50": …, "q95": …}}``; of NUTS also ``ess_bulk``, ``ess_tail``, ``rhat``."""
+    return {name: {k: float(value) for k, value in row.items()} for name, row in posterior.summary().items()}

@@ -212,6 +212,23 @@ def test_fit_as_json_is_strict(capsys, tiny):
     assert facts["elbo"] == pytest.approx(exact, abs=1e-3)
 
 
+def test_fit_refines(capsys, tiny):
+    assert run(["fit", *tiny, "--refine", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert facts["scalars"]["mu"]["rhat"] < 1.01 and facts["verdict"].startswith("trustworthy: R-hat")
+    assert run(["fit", *tiny, "--refine", "laplace"]) == 2
+
+
+def test_a_refinement_that_is_interrupted_leaves_the_fit(capsys, tiny, monkeypatch):
+    def refine(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emfppl.runtime.posterior.Posterior.refine", refine)
+    assert run(["fit", *tiny, "--refine"]) == 0
+    out, err = capsys.readouterr()
+    assert "ELBO" in out and "without it" in err
+
+
 def test_fit_looks_for_trouble_before_it_works(capsys, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("emfppl.model.Model.fit", lambda *_, **__: pytest.fail("fitted"))
     assert run(["fit", *tiny, "-o", str(tmp_path / "nowhere/fit.emfit")]) == 1
