@@ -8,7 +8,7 @@ scan's own variables, everything else being free of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from emfppl.compiler.dependences import carried_axes
@@ -89,6 +89,19 @@ def degree(expr: Expr, own: Degrees) -> int:
     if is_product(expr):
         return min(sum(parts), OTHER)
     return max(parts) if _is_linear(expr, parts) else OTHER
+
+
+def degrees(nodes: tuple[Node, ...], names: Collection[str]) -> dict[str, int]:
+    """The degree of these variables, which is 1, and of all that is computed from them."""
+    own = dict.fromkeys(names, AFFINE)
+    computed = [n for n in nodes if isinstance(n, ComputedNode)]
+    changed = True
+    while changed:
+        before = dict(own)
+        for node in computed:
+            own[node.target.name] = max(own.get(node.target.name, FREE), degree(node.value, own))
+        changed = own != before
+    return own
 
 
 def is_product(expr: Expr) -> bool:

@@ -10,7 +10,7 @@ stands for a traced number. So one expression serves both.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
@@ -269,6 +269,26 @@ def children(expr: Expr) -> tuple[Expr, ...]:
         case Let():
             return (*(e for _, e in expr.bindings), expr.body)
     return ()
+
+
+def with_children(expr: Expr, new: tuple[Expr, ...]) -> Expr:
+    """The expression with others in the place of its `children`."""
+    if new == children(expr):
+        return expr
+    match expr:
+        case Ref():
+            given = iter(new)
+            return replace(expr, indices=tuple(Gather(next(given)) if isinstance(i, Gather) else i for i in expr.indices))
+        case Apply() | ArrayCall() | Stack() | Ode():
+            return replace(expr, args=new)
+        case Reduce() | Relabel():
+            return replace(expr, arg=new[0])
+        case MatMul():
+            return replace(expr, left=new[0], right=new[1])
+        case Let():
+            names = [name for name, _ in expr.bindings]
+            return replace(expr, bindings=tuple(zip(names, new, strict=False)), body=new[-1])
+    return expr
 
 
 def walk(expr: Expr) -> Iterator[Expr]:

@@ -2,54 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from emfppl.compiler.affine import AFFINE, FREE, OTHER, degree, is_product
-from emfppl.compiler.expressions import Apply, Expr, Let, children
+from emfppl.compiler.expressions import Apply, Expr, Let, children, with_children
 
 Degrees = Mapping[str, int]
-Stops = Callable[[Expr, Degrees], bool]
+Change = Callable[[Expr, Expr], Expr]
+"""Called with a part with its local names bound, and with it as it stands: what comes in its place."""
 
 
-def affine_parts(expr: Expr, own: Degrees) -> Iterator[Expr]:
+def affine_parts(expr: Expr, own: Degrees) -> tuple[Expr, ...]:
     """The largest sub-expressions that are affine in the variables in `own`, and not free of them, up to a sign; with local names
     bound."""
-
-    def is_part(e: Expr, local: Degrees) -> bool:
-        return degree(e, local) == AFFINE and not (isinstance(e, Apply) and e.op == "neg")
-
-    return _found(expr, own, is_part)
+    return _noted(expr, own, _is_part)
 
 
-def products(expr: Expr, own: Degrees) -> Iterator[Expr]:
+def with_affine_parts(expr: Expr, own: Degrees, change: Change) -> Expr:
+    """The expression with other things in the place of its affine parts."""
+    return _Rewriting(_is_part, change).expr(expr, own, ())
+
+
+def products(expr: Expr, own: Degrees) -> tuple[Expr, ...]:
     """The products of two parts that are each affine, with local names bound."""
-
-    def is_one(e: Expr, local: Degrees) -> bool:
-        return is_product(e) and degree(e, local) == OTHER and all(degree(c, local) <= AFFINE for c in children(e))
-
-    return _found(expr, own, is_one)
+    return _noted(expr, own, _is_product)
 
 
-def _found(expr: Expr, own: Degrees, stop: Stops) -> Iterator[Expr]:
-    """The outermost sub-expressions that `stop` holds of."""
-    if stop(expr, own):
-        yield expr
-    elif degree(expr, own) == FREE:
-        return
-    elif isinstance(expr, Let):
-        yield from _in_let(expr, own, stop)
-    else:
-        for child in children(expr):
-            yield from _found(child, own, stop)
+def _is_part(expr: Expr, own: Degrees) -> bool:
+    return degree(expr, own) == AFFINE and not (isinstance(expr, Apply) and expr.op == "neg")
 
 
-def _in_let(expr: Let, own: Degrees, stop: Stops) -> Iterator[Expr]:
-    """A local value that is affine is a part where it is used; one that is neither that nor free is searched itself."""
-    local = dict(own)
-    for n, (name, value) in enumerate(expr.bindings):
-        local[name] = degree(value, local)
-        if local[name] == OTHER:
-            bound = expr.bindings[:n]
-            yield from (Let(bound, part, part.type, part.span) if bound else part for part in _found(value, local, stop))
-    for part in _found(expr.body, local, stop):
-        yield Let(expr.bindings, part, part.type, part.span)
+def _is_product(expr: Expr, own: Degrees) -> bool:
+    return is_product(expr) and degree(expr, own) == OTHER and all(degree(c, own) <= AFFINE for c in children(expr))
+
+
+def _noted(expr: Expr, own: Degrees, stop: Callable[[Expr, Degrees], bool]) -> tuple[Expr, ...]:
+    found: list[Expr] = []
+
+    def note(part: Expr, standing: Expr) -> Expr:
+        found.append(part)
+        return standing
+
+    _Rewriting(stop, note).expr(expr, own, ())
+    return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class _Rewriting:
+    """Changes the outermost sub-expressions that `stop` holds of.
+
+    Of local values only those are looked into that are neither free nor affine: what is affine is a part where it is used.
+    """
+
+    stop: Callable[[Expr, Degrees], bool]
+    change: Change
+
+    def expr(self, expr: Expr, own: Degrees, bound: tuple[tuple[str, Expr], ...]) -> Expr:
+        if self.stop(expr, own):
+            return self.change(Let(bound, expr, expr.type, expr.span) if bound else expr, expr)
+        if degree(expr, own) == FREE:
+            return expr
+        if isinstance(expr, Let):
+            return self._let(expr, own, bound)
+        return with_children(expr, tuple(self.expr(c, own, bound) for c in children(expr)))
+
+    def _let(self, expr: Let, own: Degrees, bound: tuple[tuple[str, Expr], ...]) -> Let:
+        local, bindings = dict(own), []
+        for name, value in expr.bindings:
+            local[name] = degree(value, local)
+            bindings.append((name, self.expr(value, local, bound) if local[name] == OTHER else value))
+            bound = (*bound, (name, value))
+        return replace(expr, bindings=tuple(bindings), body=self.expr(expr.body, local, bound))

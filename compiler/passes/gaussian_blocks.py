@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
-from emfppl.compiler.affine import AFFINE, FREE, OTHER, degree
+from emfppl.compiler.affine import AFFINE, FREE, OTHER, degree, degrees
 from emfppl.compiler.dependences import carried_axes
 from emfppl.compiler.expressions import Axis, Expr, Kind, Ref, Type, Whole
 from emfppl.compiler.graph import (
@@ -120,19 +120,8 @@ class _Search:
     def degrees(self, inner: frozenset[str]) -> dict[str, int]:
         """The degree of every variable in inner latents."""
         if inner not in self._known:
-            self._known[inner] = self._degrees(inner)
+            self._known[inner] = degrees(self.graph.nodes, inner)
         return self._known[inner]
-
-    def _degrees(self, inner: frozenset[str]) -> dict[str, int]:
-        own = dict.fromkeys(inner, AFFINE)
-        computed = [n for n in self.graph.nodes if isinstance(n, ComputedNode)]
-        changed = True
-        while changed:
-            before = dict(own)
-            for node in computed:
-                own[node.target.name] = max(own.get(node.target.name, FREE), degree(node.value, own))
-            changed = own != before
-        return own
 
     # ------------------------------------------------------------ what can't be inner
 

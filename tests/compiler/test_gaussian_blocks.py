@@ -59,7 +59,7 @@ CASES = [
     ("m ~ Normal(0, 1)\ny[obs] ~ Normal(m, 1)\nfactor -0.1 * square(m - 2)\n", "m", "", "y", ["m - 2"]),
     # functions written out
     ("def f(v: real): real {\n  d = v - 1\n  return exp(d) + d\n}\nm ~ Normal(0, 1)\nn[obs] ~ Poisson(f(m * u))\n", "m", "", "",
-     ["let(v@3 = m * u in let(d@4 = v@3 - 1 in d@4))"]),
+     ["let(v@3 = m * u, d@4 = v@3 - 1 in d@4)"]),
     # summed over the values of a discrete one
     ("q ~ Normal(0, 1)\nm[k] ~ Normal(q, 1)\nz[obs] ~ Categorical(weights)\ny[obs] ~ Normal(m[z], 1)\n", "q m", "",
      "", ["m"]),

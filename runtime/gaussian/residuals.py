@@ -1,0 +1,46 @@
+"""What a node of a Gaussian block adds to the quadratic form: whitened residuals that are affine in the inner latents.
+
+::
+
+    log p(x) = log_norm − ½ |r|²,       r = (x − loc) / scale   or   L⁻¹ (x − loc)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from emfppl.runtime.bijections.laws_by_name import arguments
+from emfppl.runtime.bijections.multivariate_normal import MultivariateNormal, scale_tril
+from emfppl.runtime.bijections.normal import HALF_LOG_2PI
+from emfppl.runtime.execute import Site
+
+
+def residual(site: Site, value: Any, seen: Any = None) -> tuple[Any, Any]:
+    """r (batch + event shape) and log_norm (batch shape) at a value, with nothing where it was not `seen`."""
+    if site.dist.name == "Flat":
+        return jnp.zeros((0,)), jnp.zeros(())
+    r, log_det = _vector(site, value) if site.dist.name == "MultivariateNormal" else _scalar(site, value)
+    log_norm = log_det - HALF_LOG_2PI * math.prod(site.event_shape)
+    if seen is None:
+        return r, log_norm
+    wide = jnp.reshape(seen, (*site.batch_shape, *(1 for _ in site.event_shape)))
+    return jnp.where(wide, r, 0.0), jnp.where(seen, log_norm, 0.0)
+
+
+def _scalar(site: Site, value: Any) -> tuple[jax.Array, jax.Array]:
+    args = arguments(site.dist, site.table)
+    value = jnp.asarray(value, float)
+    log = site.dist.name == "LogNormal"
+    x = jnp.log(value) if log else value
+    log_det = -jnp.log(args["scale"]) - (x if log else 0.0)
+    return (x - args["loc"]) / args["scale"], jnp.broadcast_to(log_det, site.batch_shape)
+
+
+def _vector(site: Site, value: Any) -> tuple[jax.Array, jax.Array]:
+    args = arguments(site.dist, site.table)
+    shapes = site.batch_shape, site.event_shape
+    return MultivariateNormal(args["loc"], scale_tril(args), *shapes).inverse(jnp.asarray(value, float))

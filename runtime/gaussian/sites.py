@@ -1,0 +1,208 @@
+"""Pseudo-observations in the place of what is not Gaussian: ``site_i(z) = N(loc_i; η_i(z), scale_i²)``.
+
+The η are the predictors of the block's terms, affine in the inner latents: an array for each affine part of a term, a number for
+each entry that the part has. A part that is an inner latent itself has one site an element. So has every element that a term
+touches where no parts are known (sums over discrete latents), or where they have more entries than `most`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emfppl.compiler import expressions as x
+from emfppl.compiler import graph as g
+from emfppl.compiler.affine import degrees
+from emfppl.compiler.expressions import At, Expr, Whole
+from emfppl.compiler.passes.affine_parts import with_affine_parts
+from emfppl.compiler.sizes import Size
+from emfppl.runtime.bijections.normal import HALF_LOG_2PI
+from emfppl.runtime.evaluate import Scope, evaluate
+from emfppl.runtime.execute import ranges_of
+from emfppl.runtime.gaussian.footprints import NONE, Footprints, over
+from emfppl.runtime.named import Named
+
+if TYPE_CHECKING:
+    from emfppl.runtime.gaussian.block import Block
+
+Values = Mapping[str, Any]
+LONGEST_STEP = 50.0  # a site's loc is at most so many of its scales² times the slope away from where it was made
+FLATTEST = 1e-6  # the least precision of a site
+PROBES = 16
+
+
+def most(dim: int) -> int:
+    """How many entries of predictors are worth a site each."""
+    return max(4 * dim, 2000)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """An affine part of a node: over which axes it runs, and which inner latents are in each entry (labels …, k)."""
+
+    position: int
+    node: g.Node
+    expr: Expr
+    labels: tuple[str, ...]
+    shape: tuple[int, ...]
+    ids: np.ndarray
+    element: bool  # it is an inner latent, taken or gathered
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=int))
+
+
+class Sites:
+    """The sites of a block."""
+
+    def __init__(self, block: Block, footprints: Footprints):
+        self.block, self.program = block, block.program
+        standing = block._standing
+        found = block.division.predictors if standing.terms_stand else ()
+        self.parts = self._predictors(found, footprints)
+        whole = [p for p in self.parts if not p.element]
+        self.by_element = bool(self.parts) and (bool(standing.sums) or sum(p.size for p in whole) > most(block.dim))
+        self.whole: list[Predictor] = [] if self.by_element else whole
+        single = self.parts if self.by_element else [p for p in self.parts if p.element]
+        ids = np.unique(np.concatenate([p.ids.ravel() for p in single])) if single else np.zeros(0, int)
+        self.elements = ids[ids != NONE]
+
+    def _predictors(self, found: Sequence[tuple[int, Expr]], footprints: Footprints) -> list[Predictor]:
+        if not found:
+            return []
+        nodes = [self.program.keyed[n][1] for n, _ in found]
+
+        def values(z: jax.Array) -> list[Named]:
+            variables = self._variables_at(z)
+            return [self._value(node, e, variables) for node, (_, e) in zip(nodes, found, strict=True)]
+
+        shaped = jax.eval_shape(values, jnp.zeros(self.block.dim))
+        return [self._predictor(n, node, e, v, footprints) for (n, e), node, v in zip(found, nodes, shaped, strict=True)]
+
+    def _predictor(self, position: int, node: g.Node, expr: Expr, value: Named, footprints: Footprints) -> Predictor:
+        mine = footprints.of(expr, node)
+        assert mine is not None
+        element = isinstance(expr, x.Ref) and expr.name in self.block.inner
+        shape = tuple(value.array.shape)
+        return Predictor(position, node, expr, value.labels, shape, over(mine, value.labels, shape), element)
+
+    def _variables_at(self, z: jax.Array) -> Values:
+        """All variables at z and at the outer latents that the middle of the noise gives."""
+        noise = {key: jnp.zeros(shape) for key, shape in self.program.noise_shapes.items()}
+        values = self.program.forward(noise)[0]
+        block = self.block
+        return block._state(block._standing.computed, {**values, **block.unravel(z)}, None, None).variables
+
+    def _value(self, node: g.Node, expr: Expr, variables: Values) -> Named:
+        sizes = self.program.layout.sizes
+        found = evaluate(expr, Scope(sizes, ranges_of(node, sizes), variables))
+        return Named(jnp.asarray(found.array, float), found.labels)
+
+    @property
+    def count(self) -> int:
+        return sum(p.size for p in self.whole) + len(self.elements)
+
+    @property
+    def footprints(self) -> list[np.ndarray]:
+        """The sets of inner latents that each predictor ties together."""
+        return [p.ids for p in self.whole]
+
+    def predicted(self, z: jax.Array, variables: Values) -> jax.Array:
+        """η (count,)."""
+        parts = [jnp.ravel(self._value(p.node, p.expr, variables).array) for p in self.whole]
+        return jnp.concatenate([*parts, z[self.elements]])
+
+    @staticmethod
+    def residual(predicted: jax.Array, sites: Values) -> tuple[jax.Array, jax.Array]:
+        """r and log_norm (count,) with log site = log_norm − ½ r²."""
+        log_scale = sites["log_scale"]
+        return (predicted - sites["loc"]) * jnp.exp(-log_scale), -log_scale - HALF_LOG_2PI
+
+    # ------------------------------------------------------------ where they start
+
+    def initial(self, z: jax.Array, outer: Values, data: Any) -> dict[str, jax.Array]:
+        """Sites with the terms' slope d and curvature −1/scale² in η at z: loc = η + scale² d."""
+        eta = self.block.predictors(z, outer, data)
+        slope, curvature = (self._by_element if self.by_element else self._by_part)(z, outer, data)
+        precision = jnp.maximum(jnp.maximum(-curvature, jnp.abs(slope) / LONGEST_STEP), FLATTEST)
+        return {"loc": eta + slope / precision, "log_scale": -0.5 * jnp.log(precision)}
+
+    def _by_element(self, z: jax.Array, outer: Values, data: Any) -> tuple[jax.Array, jax.Array]:
+        """Slopes in the elements of z, and the diagonal of the Hessian from products with random signs (Hutchinson 1990), which is
+        exact where the terms are sums over elements."""
+        slope = jax.grad(lambda z: self.block.term_log_density({**outer, **self.block.unravel(z)}, data))
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], (PROBES, self.block.dim))
+        d, product = jax.linearize(slope, z)
+        diagonal = jnp.mean(jax.vmap(lambda v: v * product(v))(jnp.asarray(signs, d.dtype)), axis=0)
+        return d[self.elements], diagonal[self.elements]
+
+    def _by_part(self, z: jax.Array, outer: Values, data: Any) -> tuple[jax.Array, jax.Array]:
+        """Slopes in the predictors, and the Hessian's row sums within each of them: its diagonal where each entry of a predictor
+        has its own term."""
+        moved = _Moved(self)
+        values = {**outer, **self.block.unravel(z)}
+        slope = jax.grad(lambda shifts: moved.log_density(shifts, values, data))
+        d, product = jax.linearize(slope, [jnp.zeros(p.shape, z.dtype) for p in self.parts])
+        count = len(self.parts)
+        ones = [jnp.zeros((count, *p.shape), z.dtype).at[n].set(1.0) for n, p in enumerate(self.parts)]
+        rows = jax.vmap(product)(ones)
+        return self._laid_out(d), self._laid_out([a[n] for n, a in enumerate(rows)])
+
+    def _laid_out(self, parts: Sequence[jax.Array]) -> jax.Array:
+        """Numbers of all predictors as those of the sites: those of an element summed."""
+        whole = [jnp.ravel(a) for p, a in zip(self.parts, parts, strict=True) if not p.element]
+        single = jnp.zeros(len(self.elements))
+        for p, a in zip(self.parts, parts, strict=True):
+            if p.element:
+                single = single.at[np.searchsorted(self.elements, p.ids[..., 0])].add(a)
+        return jnp.concatenate([*whole, single])
+
+
+class _Moved:
+    """The terms with something added to each of their affine parts."""
+
+    def __init__(self, sites: Sites):
+        self.block, self.parts = sites.block, sites.parts
+        program, division = sites.program, sites.block.division
+        self._own = degrees(program.graph.nodes, division.inner)
+        self._number = {(p.position, p.expr): n for n, p in enumerate(self.parts)}
+        positions = {key: n for n, (key, _) in enumerate(program.keyed)}
+        touched = {p.position for p in self.parts}
+        changed = [(k, self._node(positions[k], n) if positions[k] in touched else n) for k, n in sites.block._standing.terms]
+        self._items = program.with_all_known(changed)
+
+    def log_density(self, shifts: Sequence[jax.Array], values: Values, data: Any) -> jax.Array:
+        added = {f"|site {n}": shift for n, shift in enumerate(shifts)}
+        return self.block._log_density(self._items, (), values, data, added)
+
+    def _node(self, position: int, node: g.Node) -> g.Node:
+        def moved(expr: Expr) -> Expr:
+            return with_affine_parts(expr, self._own, lambda part, standing: self._sum(self._number[position, part], standing))
+
+        if not isinstance(node, g.RandomNode):
+            return replace(node, value=moved(node.value))
+        support = node.support
+        if isinstance(support, g.Interval | g.Integers):
+            lower, upper = (None if b is None else moved(b) for b in (support.lower, support.upper))
+            support = replace(support, lower=lower, upper=upper)
+        return replace(node, dist=_with_arguments(node.dist, moved), support=support)
+
+    def _sum(self, number: int, standing: Expr) -> Expr:
+        part = self.parts[number]
+        lowers = {a.label: a.lower for a in part.node.domain}
+        indices = tuple(
+            At(label, 1, -lowers[label]) if label in lowers else Whole(x.Axis(label, Size(), Size.const(length)))
+            for label, length in zip(part.labels, part.shape, strict=True)
+        )
+        return x.Apply("+", (standing, x.Ref(f"|site {number}", indices, standing.type)), standing.type)
+
+
+def _with_arguments(dist: g.Dist, change: Any) -> g.Dist:
+    args = tuple((n, _with_arguments(v, change) if isinstance(v, g.Dist) else change(v)) for n, v in dist.args)
+    return replace(dist, args=args)

@@ -1,0 +1,198 @@
+"""The quadratic form of Gaussian blocks against NumPy by hand; sites against autodiff; programs of one size."""
+
+from __future__ import annotations
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gaussian_programs import CASES
+
+import emfppl
+from emfppl.runtime.gaussian.block import block_of
+from emfppl.runtime.gaussian.pattern import pattern
+from emfppl.runtime.precision import precision
+
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with precision("float64"):
+        yield
+
+
+def program_of(text, data):
+    return emfppl.load(text).bind(data).program
+
+
+def at_random(program, seed=0):
+    """Values of all latents."""
+    rng = np.random.default_rng(seed)
+    noise = {k: jnp.asarray(0.6 * rng.normal(size=s)) for k, s in program.noise_shapes.items()}
+    return jax.jit(program.forward)(noise)[0]
+
+
+def dense(block, entries):
+    out = np.zeros((block.dim, block.dim))
+    out[block.rows, block.cols] = out[block.cols, block.rows] = entries
+    return out
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_against_numpy(case):
+    program = program_of(case.text, case.data)
+    block = block_of(program)
+    values = at_random(program)
+    outer = {name: values[name] for name in block.outer}
+    entries, linear, constant = jax.jit(block.quadratic)(outer)
+    a, b, s = case.rows({k: float(v) for k, v in outer.items()}, case.data)
+    a, b = a / s[:, None], b / s
+    np.testing.assert_allclose(dense(block, entries), a.T @ a, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(linear, a.T @ b, rtol=1e-9, atol=1e-12)
+    jacobian = np.sum(np.log(case.data["y"])) if case.name == "flat" else 0.0  # of the logarithm of data
+    exact = -0.5 * b @ b - np.sum(np.log(s)) - 0.5 * len(s) * np.log(2 * np.pi) - jacobian
+    np.testing.assert_allclose(constant, exact, rtol=1e-9)
+    assert block.pattern.num_colours <= case.colours and np.all(block.rows >= block.cols)
+    z = np.random.default_rng(1).normal(size=block.dim)
+    np.testing.assert_allclose(block.ravel(block.unravel(z)), z)
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[4]], ids=lambda c: c.name)
+def test_the_parts_make_up_the_joint_density(case):
+    program = program_of(case.text, case.data)
+    block = block_of(program)
+    values = at_random(program, 3)
+    outer, z = {name: values[name] for name in block.outer}, block.ravel(values)
+    (entries, linear, constant), apart = jax.jit(lambda o: (block.quadratic(o), block.outer_log_density(o)))(outer)
+    total = constant + linear @ z - 0.5 * z @ dense(block, entries) @ z + apart
+    np.testing.assert_allclose(total, jax.jit(program.log_density)(values), rtol=1e-10)
+
+
+# ---------------------------------------------------------------- sites
+
+SEEDS = """
+dim plate
+data r[plate]: count
+data n[plate]: count
+data x[plate]: real
+s ~ HalfNormal(1)
+a ~ Normal(0, 2)
+b ~ Normal(0, 2)
+e[plate] ~ Normal(0, s)
+eta[plate] = a + b * x + e
+p[plate] = inv_logit(eta)
+r[plate] ~ Binomial(n, p)
+"""
+VOLATILITY = """
+dim time
+data y[time]: real?
+h[0] ~ Normal(0, 1)
+for t in time[1:] {
+  h[t] ~ Normal(0.9 * h[t-1], 0.3)
+}
+y[time] ~ Normal(0, exp(h / 2))
+"""
+MIXED = """
+dim group = 3
+dim obs
+data g[obs]: index(group)
+data n[obs]: count
+data y[obs]: real
+m ~ Normal(0, 1)
+a[group] ~ Normal(m, 1)
+n[obs] ~ Poisson(exp(a[g]))
+y[obs] ~ Normal(a[g] + m, 0.5)
+factor -log(cosh(2 * m - 1))
+"""
+DISCRETE = """
+dim k
+dim obs
+data w[k]: simplex
+data y[obs]: real
+m[k] ~ Normal(0, 2)
+z[obs] ~ Categorical(w)
+y[obs] ~ Normal(m[z], 0.5)
+"""
+COUNTS = {"g": np.array([0, 1, 1, 2, 2, 2]), "n": np.array([1, 0, 2, 5, 0, 3]), "y": np.linspace(-1, 1, 6)}
+WITH_SITES = [
+    (SEEDS, {"r": [3, 8, 2, 5], "n": [10, 12, 9, 8], "x": [0.0, 1.0, 0.0, 1.0]}, 4, True),
+    (VOLATILITY, {"y": [0.4, None, -1.3, 0.2, 2.0]}, 5, True),
+    (MIXED, COUNTS, 4, True),  # an element of a is one predictor, whoever reads it
+    (DISCRETE, {"w": [0.4, 0.6], "y": [0.1, 1.2, -2.0]}, 2, False),
+]
+
+
+@pytest.mark.parametrize(("text", "data", "count", "separate"), WITH_SITES, ids=["seeds", "volatility", "mixed", "discrete"])
+def test_sites(text, data, count, separate):
+    """The quadratic form counts them; at first they have the terms' slope in z, and their curvature where that is negative."""
+    program = program_of(text, data)
+    block = block_of(program)
+    assert block.num_sites == count
+    values = at_random(program)
+    outer, z = {name: values[name] for name in block.outer}, block.ravel(values)
+
+    @jax.jit
+    def everything(outer, z):
+        sites = block.initial_sites(z, outer)
+        log_site = lambda z: block.site_log_density(z, outer, sites)  # noqa: E731
+        terms = lambda z: block.term_log_density({**outer, **block.unravel(z)})  # noqa: E731
+        slopes, curvatures = (jax.grad(log_site)(z), jax.grad(terms)(z)), (jax.hessian(log_site)(z), jax.hessian(terms)(z))
+        rest = program.log_density({**outer, **block.unravel(z)}) - terms(z) - block.outer_log_density(outer) + log_site(z)
+        return block.quadratic(outer, sites), rest, slopes, curvatures
+
+    (entries, linear, constant), exact, slopes, curvatures = everything(outer, z)
+    np.testing.assert_allclose(constant + linear @ z - 0.5 * z @ dense(block, entries) @ z, exact, rtol=1e-9)
+    np.testing.assert_allclose(*slopes, rtol=1e-8, atol=1e-8)
+    if separate:
+        np.testing.assert_allclose(*curvatures, rtol=1e-6, atol=3e-6)
+
+
+def test_many_rows_have_a_site_an_element():
+    text = "dim g = 5\ndim obs\ndata of[obs]: index(g)\ndata x[obs]: real\ndata n[obs]: count\nm ~ Normal(0, 1)\n"
+    text += "a[g] ~ Normal(m, 1)\n"
+    rows = 3000
+    data = {"of": np.arange(rows) % 5, "x": np.zeros(rows), "n": np.ones(rows, int)}
+    block = block_of(program_of(text + "n[obs] ~ Poisson(exp(a[of] + 0.1 * m * x))\n", data))
+    assert block.sites.by_element and block.num_sites == 6
+    assert block_of(program_of(text + "n[obs] ~ Poisson(exp(a[of]))\n", data)).num_sites == 5
+
+
+# ---------------------------------------------------------------- sizes
+
+
+def test_the_program_is_of_one_size():
+    def equations(steps):
+        program = program_of(CASES[4].text, {"y": np.zeros(steps)})
+        block = block_of(program)
+        return str(jax.make_jaxpr(block.quadratic)({"s": 1.0, "o": 1.0})).count(" = ")
+
+    assert equations(10) == equations(300)
+
+
+def test_large_patterns_are_found_fast():
+    rng = np.random.default_rng(0)
+    start = time.perf_counter()
+    rows = 200_000
+    found = pattern([np.stack([2 + rng.integers(0, 20_000, rows), np.zeros(rows, int), np.ones(rows, int)], 1)], 20_002,
+                    [(0, 1), (1, 2), (2, 20_002)])  # fmt: skip
+    assert found.num_colours == 3 and len(found.rows) == 3 + 3 * 20_000
+    steps = np.arange(30_000)
+    chain = pattern([np.stack([steps[:-1], steps[1:]], 1)], 30_000, [(0, 30_000)])
+    assert chain.num_colours == 3 and len(chain.rows) == 59_999
+    assert time.perf_counter() - start < 5
+
+
+def test_irregular_patterns():
+    """Every entry of a random sparse matrix is told by the products."""
+    rng = np.random.default_rng(1)
+    spokes = np.stack([np.zeros(100, int), rng.integers(0, 400, 100), np.full(100, -1)], 1)
+    ids = np.concatenate([rng.integers(0, 400, (700, 3)), spokes])
+    found = pattern([ids], 400, [(0, 150), (150, 400)])
+    dense = np.zeros((400, 400))
+    dense[found.rows, found.cols] = dense[found.cols, found.rows] = rng.normal(size=len(found.rows))
+    products = np.stack([dense[:, found.colours == c].sum(1) for c in range(found.num_colours)])
+    np.testing.assert_allclose(products.ravel()[found.places], dense[found.rows, found.cols])
+    assert found.num_colours < 80
