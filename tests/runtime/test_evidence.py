@@ -1,0 +1,46 @@
+"""The evidence by quadrature, against closed forms and SciPy's quadrature."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from posteriors import CONJUGATE, Y, conjugate_evidence
+from scipy import integrate, stats
+
+import emfppl
+from emfppl.runtime.choose_guide import build_guide
+from emfppl.runtime.gaussian.evidence import exact_evidence
+from emfppl.runtime.guides.backbone import Frame
+from emfppl.runtime.precision import precision
+from emfppl.runtime.recipe import Recipe
+
+TWO = "dim obs\ndata y[obs]: real\ns ~ HalfCauchy(1)\nm ~ Normal(0, 3)\ny[obs] ~ StudentT(4, m, s)\n"
+
+
+def evidence(text, data, frame, recipe=None):
+    """As if the fit had ended at a frame."""
+    with precision("float64"):
+        guide = build_guide(emfppl.load(text).bind(data).program, recipe or Recipe("full_rank", gates="shut"))
+        return exact_evidence(guide, guide.init(0, frame))
+
+
+@pytest.mark.parametrize("loc", [1.3, -4.0])  # however badly it fits
+def test_of_a_number_in_closed_form(loc):
+    value, error = evidence(CONJUGATE, {"y": Y}, Frame(np.array([loc]), np.array([0.1])))
+    assert error < 1e-8
+    np.testing.assert_allclose(value, conjugate_evidence(), atol=1e-9)
+
+
+def test_of_two_numbers_against_scipy():
+    m, log_s = np.linspace(-30, 35, 1601)[:, None], np.linspace(-9, 12, 1201)
+    s = np.exp(log_s)
+    joint = sum(stats.t.logpdf(y, 4, m, s) for y in Y) + stats.norm.logpdf(m, 0, 3) + stats.halfcauchy.logpdf(s) + log_s
+    exact = integrate.simpson(integrate.simpson(np.exp(joint), x=log_s), x=m[:, 0])
+    value, error = evidence(TWO, {"y": Y}, Frame(np.array([0.0, 1.0]), np.array([[0.5, 0.0], [0.2, 0.5]])))
+    assert error < 1e-6
+    np.testing.assert_allclose(value, np.log(exact), atol=1e-6)
+
+
+def test_not_of_more():
+    text = "data y: real\na ~ Normal(0, 1)\nb ~ Normal(a, 1)\nc ~ Normal(b, 1)\ny ~ Normal(c, 1)\n"
+    assert evidence(text, {"y": 1.0}, Frame(np.zeros(3), np.ones(3))) is None
