@@ -165,6 +165,14 @@ BUILT_IN: tuple[Distribution, ...] = (
     Distribution("Flat", ((),), "real", formula="1 (improper; of the support of the declared type)"),
 )
 
+GEOMETRIC = ("Normal", "LogNormal", "LogitNormal")
+"""Normal in unconstrained space, by a location and a scale that a gate can open apart."""
+CONJUGATE = (
+    *GEOMETRIC, "Gamma", "Exponential", "Chi2", "InverseGamma", "Beta", "BetaProportion", "Uniform", "Dirichlet",
+    "MultivariateNormal",
+)  # fmt: skip
+"""Conjugate to some family of factors: updated by pseudo-observations they are a law of the table again (Uniform from 0 to 1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

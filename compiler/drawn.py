@@ -132,8 +132,8 @@ def gate_note(graph: Graph, name: str) -> str:
     """``gate 0.98 per element``, ``gate off``; a number has one gate either way."""
     given = dict(graph.guide.gates)
     spec = given.get(name) or given.get("all") or GateSpec()
-    if spec.mode == "off":
-        return "gate off"
+    if not spec.opened:
+        return f"gate {spec.mode}"
     each = f" {spec.mode.replace('_', ' ')}" if graph.variable(name).dims else ""
     return f"gate {spec.init:g}{each}"
 

@@ -198,11 +198,16 @@ Node: TypeAlias = RandomNode | ComputedNode | FactorNode
 
 @dataclass(frozen=True, slots=True)
 class GateSpec:
-    """How one latent's gate is laid out: ``per_element``, ``per_variable`` or ``off`` (no gate: the prior's map in full), and
-    its initial opening."""
+    """How one latent's gate is laid out: ``per_element``, ``per_variable``, ``geometric`` (location and scale open apart),
+    ``conjugate`` (pseudo-observations) or ``off`` (no gate: the prior's map in full), and its initial opening."""
 
     mode: str = "per_element"
     init: float = 0.98
+
+    @property
+    def opened(self) -> bool:
+        """Whether it has an opening."""
+        return self.mode not in ("conjugate", "off")
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,6 @@ def _option(value: object) -> str:
 
 def gate_text(spec: GateSpec) -> str:
     """``per_element, init = 0.98``, ``off``."""
-    return spec.mode if spec.mode == "off" else f"{spec.mode}, init = {spec.init:g}"
+    return f"{spec.mode}, init = {spec.init:g}" if spec.opened else spec.mode
 
 

@@ -153,7 +153,7 @@ def _gate(graph: Graph, name: str) -> Facts | None:
     spec: GateSpec | None = specs.get(name) or specs.get("all")
     if spec is None:
         return None
-    return {"mode": spec.mode, **({} if spec.mode == "off" else {"init": spec.init})}
+    return {"mode": spec.mode, **({"init": spec.init} if spec.opened else {})}
 
 
 def _guide(graph: Graph) -> str | None:

@@ -246,6 +246,9 @@ class Body:
         return put(self._zeros(c.name, shape) if base is None else base, places, rows)
 
     def _over_domain(self, key: str, term: Any) -> Any:
-        """A term of all rounds, loop first, with its axes in the order of the node's domain."""
+        """A term of all rounds, loop first, with its axes in the order of the node's domain then its own; or several by name."""
+        if isinstance(term, Mapping):
+            return {name: self._over_domain(key, part) for name, part in term.items()}
         rest = [label for label in self.order[key] if label != self.loop.label]
-        return arranged(Named(term, (self.loop.label, *rest)), self.order[key])
+        own = [f"#{n}" for n in range(jnp.ndim(term) - 1 - len(rest))]
+        return arranged(Named(term, (self.loop.label, *rest, *own)), (*self.order[key], *own))

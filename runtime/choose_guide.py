@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 FULL_RANK_UP_TO = 200  # latents
 SEEN = 32  # of the latents a flow looks at that many, the scales first
-NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "splines", "iaf")
+NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "conjugate", "splines", "iaf")
+GATED = {"gated": "affine", "geometric": "geometric", "conjugate": "conjugate"}
 
 
 FLOW = Flow()
@@ -65,8 +66,8 @@ def _unknown(name: str) -> Diagnostic:
 
 
 def _of_name(program: Program, name: str) -> Recipe:
-    if name == "gated":
-        return Recipe("mean_field")
+    if name in GATED:
+        return Recipe("mean_field", gates=GATED[name])
     if name == "splines":
         return Recipe(_affine_under(dimension(program)), splines=BINS)
     if name == "iaf":
@@ -162,9 +163,9 @@ def build_guide(program: Program, recipe: Recipe) -> Guide:
 
 def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec]) -> Guide:
     dim = dimension(program)
-    gates = Gates(program.noise_shapes, program.noise_variables, specs, recipe.shut, program.plain)
+    gates = Gates(dict(latent_nodes(program)), program.noise_shapes, specs, recipe.gates, program.plain)
     splines = Splines(dim, recipe.splines) if recipe.splines and dim else None
-    return Guide(program, Backbone(_affine(recipe, dim), _flow(program, recipe.flow, dim), splines), gates, recipe)
+    return Guide(program, Backbone(_affine(recipe, dim, gates), _flow(program, recipe.flow, dim), splines), gates, recipe)
 
 
 def _flow(program: Program, flow: Flow | None, dim: int) -> Iaf | None:
@@ -173,10 +174,17 @@ def _flow(program: Program, flow: Flow | None, dim: int) -> Iaf | None:
     return Iaf(dim, flow.layers, flow.hidden, order_of(program), min(dim, SEEN))
 
 
-def _affine(recipe: Recipe, dim: int) -> Affine:
+def _affine(recipe: Recipe, dim: int, gates: Gates) -> Affine:
     if recipe.affine == "low_rank":
         return LowRank(dim, recipe.rank or RANK)
-    return FullRank(dim) if recipe.affine == "full_rank" else Elementwise(dim)
+    return FullRank(dim) if recipe.affine == "full_rank" else Elementwise(dim, _left_to_learn(gates))
+
+
+def _left_to_learn(gates: Gates) -> np.ndarray:
+    """The coordinates of the noise that no pseudo-observations see to."""
+    taken = {*gates.shapes} if gates.kind == "exact" else {*gates.conjugate}
+    sizes = [np.full(int(np.prod(shape, dtype=int)), key not in taken) for key, shape in gates.shapes.items()]
+    return np.flatnonzero(np.concatenate([*sizes, np.zeros(0, bool)]))
 
 
 def rebuild_guide(program: Program, description: Mapping[str, Any]) -> Guide:

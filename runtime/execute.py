@@ -18,11 +18,13 @@ from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import Distribution, Table
 from emfppl.compiler.expressions import At, Expr, Kind, Whole
 from emfppl.runtime.bijections.node_map import DistValue, NodeMap, SupportValue, nearly_improper, node_map
+from emfppl.runtime.bijections.updated_laws import updated
 from emfppl.runtime.evaluate import Scope, affine_slice, as_type, evaluate
 from emfppl.runtime.named import Labels, Named, arranged, filled
 
 Inputs = Mapping[str, Mapping[str, Named]]
 Item = tuple[str, g.Node]
+PART = "gate."  # begins the names of the inputs that are parts of a gate
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,26 @@ class Site:
         found = node_map(self.dist, self.support, self.node.narrowed, *shapes, self.table)
         return replace(found, alone=True) if "shut" in self.inputs or nearly_improper(self.node.dist) else found
 
+    @property
+    def guided(self) -> NodeMap:
+        """The node's map in a guide: that of the law that a gate with parts makes of its own."""
+        parts = {name.removeprefix(PART): self.input(name) for name in self.inputs if name.startswith(PART)}
+        if not parts:
+            return self.map
+        dist = updated(self.dist, parts, self.table)
+        return node_map(dist, self.support, self.node.narrowed, self.batch_shape, self.event_shape, self.table)
+
     def input(self, name: str) -> Any:
         """An input, axes of the domain first; None if it was not given."""
         if name not in self.inputs:
             return None
         value = self.inputs[name]
         return arranged(value, (*self.batch, *(n for n in value.labels if n not in self.batch)))
+
+
+def gate_inputs(gate: Any) -> dict[str, Any]:
+    """The inputs of a gate: an opening, or parts by name."""
+    return {PART + name: value for name, value in gate.items()} if isinstance(gate, Mapping) else {"gate": gate}
 
 
 class Visitor(Protocol):

@@ -162,7 +162,8 @@ def _starts(task: _Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], boo
     """The starts, and whether the first is at a mode."""
     starts = Starts(guide, task.seed, task.elements)
     task.progress.say("looking for the mode")
-    mode = starts.find_mode() if recipe.affine == "full_rank" or starts.own.size else None
+    by_mode = recipe.affine == "full_rank" or starts.own.size or guide.gates.conjugate
+    mode = starts.find_mode() if by_mode else None
     if mode is None:
         centre = starts.at_centre()
         return [centre, starts.beside(centre)][: _count_of_starts(task)], False

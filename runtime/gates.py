@@ -1,4 +1,17 @@
-"""Gates of a guide: for every latent how far the prior's map stays open, λ = sigmoid(v) with v learned, or fixed."""
+"""Gates of a guide: for every latent, how the prior's map takes part in it.
+
+=============  ====================================================================  ===================================
+kind           the law of a node given its parents                                   what is learned, for each element
+=============  ====================================================================  ===================================
+affine         λ g(u) + (1 − λ) u in unconstrained space                             the logit of λ
+geometric      f + g^o_s (u − (1 − o_l) f), for a location f and a scale g           the logits of o_l and o_s
+conjugate      the prior's, updated by pseudo-observations                           their place and their weight
+exact          the same with the numbers that the data give                          nothing
+shut           the support's transform alone                                         nothing
+=============  ====================================================================  ===================================
+
+A node without the structure that a kind needs has an affine gate.
+"""
 
 from __future__ import annotations
 
@@ -10,54 +23,135 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emfppl.compiler.graph import GateSpec
+from emfppl.compiler.graph import GateSpec, RandomNode
+from emfppl.runtime.bijections.pseudo_observations import Beta, Dirichlet, Family, Gamma, family_of, is_geometric
+from emfppl.runtime.bijections.updated_laws import LOC, SCALE
+
+KINDS = ("affine", "geometric", "conjugate", "exact", "shut")
+MODES = {"off": "none", "per_element": "affine", "per_variable": "affine"}  # of a guide block, which are other kinds
+WIDEST = 3.0  # unit in which the place of pseudo-observations of positive or bounded numbers moves
+
+Params = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Gates:
     """The layout of the gates over a program's noise nodes.
 
-    `shapes`: noise shape by node key; `variables`: the variable of each key; `specs`: the gate of each variable that is not
-    per element at .98. `shut`: no gate is open, the map from noise is the support's transform alone.
+    `nodes` and `shapes`: the node and its noise shape by node key; `specs`: the gates that the program's guide block sets, by
+    variable; `kind`: the kind of all others.
     """
 
+    nodes: Mapping[str, RandomNode]
     shapes: Mapping[str, tuple[int, ...]]
-    variables: Mapping[str, str]
     specs: Mapping[str, GateSpec]
-    shut: bool = False
+    kind: str = "affine"
     plain: frozenset[str] = frozenset()  # nodes without an exact prior map, whose gate would do nothing
+
+    @property
+    def shut(self) -> bool:
+        """Whether no gate is open: the map from noise is the support's transform alone."""
+        return self.kind == "shut"
+
+    def _given(self, key: str) -> GateSpec | None:
+        return self.specs.get(self.nodes[key].target.name) or self.specs.get("all")
 
     def spec(self, key: str) -> GateSpec:
         """The gate of a node: its variable's, or that of `all`, or the default."""
-        return self.specs.get(self.variables[key]) or self.specs.get("all") or GateSpec()
+        return self._given(key) or GateSpec()
 
-    def _slot(self, key: str) -> tuple[str, tuple[int, ...]] | None:
-        """Name and shape of the parameter that opens a node; None if nothing is learned."""
-        spec = self.spec(key)
-        if self.shut or spec.mode == "off" or key in self.plain:
-            return None
-        return (self.variables[key], ()) if spec.mode == "per_variable" else (key, tuple(self.shapes[key]))
+    def kind_of(self, key: str) -> str:
+        """`affine`, `geometric`, `conjugate`, or `none` where nothing is learned."""
+        given = self._given(key)
+        if self.kind in ("shut", "exact") or key in self.plain:
+            return "none"
+        kind = self.kind if given is None else MODES.get(given.mode, given.mode)
+        fits = {"conjugate": self.family(key) is not None, "geometric": is_geometric(self.nodes[key])}
+        return kind if fits.get(kind, True) else "affine"
 
-    def init(self) -> dict[str, np.ndarray]:
-        """The logits v, by node key, or by variable where one gate serves a whole variable."""
-        out: dict[str, np.ndarray] = {}
+    def family(self, key: str) -> Family | None:
+        """The conjugate family of a node."""
+        return family_of(self.nodes[key])
+
+    @property
+    def conjugate(self) -> tuple[str, ...]:
+        """The nodes with a conjugate gate."""
+        return tuple(key for key in self.shapes if self.kind_of(key) == "conjugate")
+
+    # ------------------------------------------------------------ parameters
+
+    def init(self, updates: Mapping[str, Params] | None = None) -> Params:
+        """NumPy parameters by node key, or by variable where one gate serves a whole variable: logits as specified, and the
+        pseudo-observations of `updates`, by default some that weigh as good as nothing."""
+        out: Params = {}
         for key in self.shapes:
-            slot = self._slot(key)
-            if slot is not None:
-                opening = self.spec(key).init
-                out[slot[0]] = np.full(slot[1], np.log(opening / (1 - opening)))
+            match self.kind_of(key):
+                case "affine":
+                    name, shape = self._slot(key)
+                    out[name] = np.full(shape, self._logit(key))
+                case "geometric":
+                    out[key] = {part: np.full(self.shapes[key], self._logit(key)) for part in (LOC, SCALE)}
+                case "conjugate":
+                    out[key] = self._nothing(key) if updates is None else dict(updates[key])
         return out
 
-    def openings(self, logits: Mapping[str, Any]) -> dict[str, Any] | None:
-        """λ by node key; a key left out is ungated (the prior's map in full), None stands for all of them."""
+    def _slot(self, key: str) -> tuple[str, tuple[int, ...]]:
+        """Name and shape of the parameter of an affine gate."""
+        one = self.spec(key).mode == "per_variable"
+        return (self.nodes[key].target.name, ()) if one else (key, tuple(self.shapes[key]))
+
+    def _logit(self, key: str) -> float:
+        opening = self.spec(key).init
+        return float(np.log(opening / (1 - opening)))
+
+    def _nothing(self, key: str) -> Params:
+        shape = tuple(self.shapes[key])
+        if isinstance(self.family(key), Dirichlet):
+            return {"log_counts": np.full((*shape[:-1], shape[-1] + 1), -30.0)}
+        return {"loc": np.zeros(shape), "log_weight": np.full(shape, -30.0)}
+
+    def openings(self, learned: Mapping[str, Any]) -> dict[str, Any] | None:
+        """By node key λ, or the parts of a gate (`updated_laws`); a key left out is ungated (the prior's map in full)."""
         if self.shut:
             return {key: np.zeros(shape) for key, shape in self.shapes.items()}
-        slots = {key: self._slot(key) for key in self.shapes}
-        open_ = {k: jax.nn.sigmoid(logits[s[0]]) for k, s in slots.items() if s is not None}
-        return {k: jnp.broadcast_to(v, self.shapes[k]) for k, v in open_.items()}
+        if self.kind == "exact":
+            return dict(learned)
+        found = {key: self._opening(key, learned) for key in self.shapes}
+        return {key: opening for key, opening in found.items() if opening is not None}
+
+    def _opening(self, key: str, learned: Mapping[str, Any]) -> Any:
+        match self.kind_of(key):
+            case "affine":
+                return jnp.broadcast_to(jax.nn.sigmoid(learned[self._slot(key)[0]]), self.shapes[key])
+            case "geometric":
+                return {part: jax.nn.sigmoid(v) for part, v in learned[key].items()}
+            case "conjugate":
+                family = self.family(key)
+                assert family is not None
+                return family.parts(learned[key])
+        return None
+
+    # ------------------------------------------------------------ units
+
+    def framed(self, learned: Params) -> tuple[Params, Params]:
+        """The same gates in the units that suit them, and these: places move by what one of their observations is wide."""
+        units = {key: self._unit(key, learned[key]) for key in self.conjugate if "loc" in learned[key]}
+        inner = {key: {**learned[key], "loc": np.zeros_like(learned[key]["loc"])} for key in units}
+        return {**learned, **inner}, {key: {"loc": learned[key]["loc"], "unit": unit} for key, unit in units.items()}
+
+    def _unit(self, key: str, learned: Params) -> Any:
+        unit = np.exp(-0.5 * np.asarray(learned["log_weight"]))
+        counted = isinstance(self.family(key), Gamma | Beta)
+        return np.minimum(unit, WIDEST) if counted else unit
+
+    def joined(self, inner: Mapping[str, Any], frame: Mapping[str, Any]) -> dict[str, Any]:
+        """The gates of `framed`, put together again."""
+        return {**inner, **{k: {**inner[k], "loc": f["loc"] + f["unit"] * inner[k]["loc"]} for k, f in frame.items()}}
+
+    # ------------------------------------------------------------ description
 
     def describe(self) -> dict[str, Any]:
-        """A JSON-able account, from which `from_description` builds the same layout."""
+        """A JSON-able account, from which `specs_from` builds the same layout."""
         specs = {name: [spec.mode, spec.init] for name, spec in self.specs.items()}
         return {"specs": specs}
 

@@ -12,16 +12,19 @@ in unconstrained space. Functions take one draw; callers vmap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emfppl.compiler.graph import RandomNode
+from emfppl.compiler.graph import GateSpec, RandomNode
+from emfppl.runtime.bijections.updated_laws import LOC, SCALE
 from emfppl.runtime.gates import Gates
 from emfppl.runtime.guides.backbone import Backbone, Frame, Params
+from emfppl.runtime.pseudo_starts import kept, placed
 from emfppl.runtime.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 LOG_2PI = float(np.log(2 * np.pi))
 CENTRE_WIDTH = 0.1  # backbones start narrow, at the prior's centre
+NARROWEST, WIDEST = 1e-4, 0.95  # of a law with pseudo-observations at the start, in widths of the law without
 
 
 def log_normal(eps: jax.Array) -> jax.Array:
@@ -73,11 +77,27 @@ class Guide:
     # ------------------------------------------------------------ parameters
 
     def init(self, seed: int = 0, frame: Frame | None = None) -> Params:
-        """NumPy parameters: the backbone nearest to `frame`, by default narrow at the prior's centre; gates as
-        specified."""
+        """NumPy parameters: the guide nearest to `frame`, by default narrow at the prior's centre; gates as specified."""
         rng = np.random.default_rng(seed)
-        backbone = self.backbone.init(frame or self.centre(), rng)
-        return {"backbone": backbone, "gates": self.gates.init(), "params": self.program.param_starts()}
+        frame = frame or self.centre()
+        backbone = self.backbone.init(frame, rng)
+        return {"backbone": backbone, "gates": self.gates.init(self._updates(frame)), "params": self.program.param_starts()}
+
+    @cached_property
+    def _placed(self) -> Callable[..., Params]:
+        options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}
+        return jax.jit(lambda u, ratio, data: placed(self.program, self.gates, u, ratio, data), compiler_options=options)
+
+    def _updates(self, frame: Frame) -> Params | None:
+        """The pseudo-observations that make the guide what the frame says where the backbone does not, and else weigh as much as
+        the gates' first opening leaves to them."""
+        if not self.gates.conjugate:
+            return None
+        widths = np.clip(frame.widths, NARROWEST, WIDEST)
+        widths[getattr(self.backbone.affine, "learned", slice(None))] = np.sqrt(GateSpec().init)
+        u, ratio = (self.unravel(jnp.asarray(v)) for v in (frame.loc, 1 / widths**2 - 1))
+        data = self.program.with_params(self.program.param_starts())
+        return dict(jax.device_get(self._placed(u, ratio, data)))
 
     def centre(self) -> Frame:
         """Narrow noise at the prior's centre, in the coordinates that the backbone works in."""
@@ -154,10 +174,23 @@ class Guide:
         noise, back = self.program.inverse(values, openings, self.given(held, data), near)
         return self.ravel(noise), back - jax.lax.stop_gradient(back + log_det)
 
+    def kept(self, params: Params) -> dict[str, Any]:
+        """By node key how far the prior's map stays open, from 0 to 1."""
+        openings = dict(self.gates.openings(params["gates"]) or {})
+        parts = {key: v for key, v in openings.items() if isinstance(v, Mapping)}
+        apart = {key: (v[LOC] + v[SCALE]) / 2 for key, v in parts.items() if LOC in v}
+        updates: dict[str, Any] = {key: v for key, v in parts.items() if LOC not in v}
+        if updates:
+            values = self.transform(params, jnp.zeros(self.dim))[0]
+            updates = kept(self.program, self.gates, values, updates, self.given(params))
+        return {**openings, **apart, **updates}
+
     # ------------------------------------------------------------ description
 
     def num_params(self, params: Params) -> int:
         """How many numbers are learned."""
+        if self.gates.kind == "exact":
+            return 0
         return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params))
 
     def describe(self) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def make(site: Site) -> tuple[Any, Any]:
     """The visitor of `Program.forward`: a node's value from its noise, or its datum."""
     if "noise" not in site.inputs:
         return site.input("observed"), jnp.zeros(site.batch_shape)
-    return completed(site, *site.map.forward(site.input("noise"), site.input("gate")))
+    return completed(site, *site.guided.forward(site.input("noise"), site.input("gate")))
 
 
 def with_data(program: Program, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

@@ -256,11 +256,12 @@ class Posterior:
     def gates(self) -> Draws:
         """How far the prior's map stays open, λ from 0 to 1, by latent, over its dims.
 
-        1: the latent is the prior's map of its noise; 0: the guide stands by itself. NaN where the prior has no map.
+        1: the latent is the prior's map of its noise; 0: the guide stands by itself. NaN where the prior has no map. A geometric
+        gate has the mean of its two openings, a conjugate one the prior's share beside pseudo-observations, at the guide's centre.
         """
         guide, program = self.result.guide, self.program
         with precision(self.result.precision):
-            openings = guide.gates.openings(jax.tree.map(jnp.asarray, self.result.params["gates"])) or {}
+            openings = guide.kept(jax.tree.map(jnp.asarray, self.result.params))
         out = {name: np.full(program.shapes[name], np.nan) for name in self.latents}
         gaps = {gap.name: gap for gap in program.gaps.values()}
         for key, node in latent_nodes(program):

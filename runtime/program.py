@@ -32,7 +32,7 @@ from emfppl.runtime.discrete.factors import Arrays
 from emfppl.runtime.discrete.lift import without_law
 from emfppl.runtime.entries import lay_out
 from emfppl.runtime.evaluate import Scope, as_type
-from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, in_domain_order, ranges_of, run
+from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, gate_inputs, in_domain_order, ranges_of, run
 from emfppl.runtime.known_noise import inverse_near
 from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, over_domain, with_data
 from emfppl.runtime.named import Named
@@ -194,7 +194,8 @@ class Program:
     # ------------------------------------------------------------ the bijection
 
     def forward(self, noise: Values, gates: Values | None = None, data: Any = None) -> tuple[dict[str, Any], Any]:
-        """Latent and computed values at `noise`, and log |det dvalues/dnoise|; `gates` holds openings λ by node key.
+        """Latent and computed values at `noise`, and log |det dvalues/dnoise|; `gates` holds openings λ, or the parts of a gate, by
+        node key.
 
         A gate of zeros in NumPy is shut for good: the prior's map is not even traced.
         """
@@ -212,7 +213,7 @@ class Program:
         noise: dict[str, Any] = {}
 
         def unmake(site: Site) -> tuple[Any, Any]:
-            u, log_det = inverse_near(site.map, self.value_at(site, known), site.input("gate"), site.input("noise"))
+            u, log_det = inverse_near(site.guided, self.value_at(site, known), site.input("gate"), site.input("noise"))
             gap = self.gaps.get(site.key)
             noise[self.noise_key(site.key)] = u if gap is None else gap.gathered(u)
             return None, log_det if gap is None else jnp.where(gap.latent, log_det, 0.0)
@@ -221,11 +222,12 @@ class Program:
         state = run(self._known_latent_items, self.layout, self.state(known), inputs, unmake)
         return {key: noise[key] for key in self.noise_shapes}, _total(state.terms)
 
-    def at_values(self, values: Values, look: Callable[[Site, Any], Any]) -> Mapping[str, Any]:
-        """What `look` says of every latent node and its value, over the node's domain, by key."""
-        known = {**self.fixed(), **self._latents(values)}
+    def at_values(self, values: Values, look: Callable[[Site, Any], Any], gates: Values | None = None, data: Any = None) -> Values:
+        """What `look` says of every latent node and its value, over the node's domain, by key; sites have `gates` as inputs."""
+        known = {**self.fixed(data), **self._latents(values, data)}
         visit = lambda site: (None, look(site, self.value_at(site, known)))  # noqa: E731
-        terms = run(self._known_latent_items, self.layout, self.state(known), {}, visit).terms
+        inputs = self._noise_inputs({}, gates, self._given(data))
+        terms = run(self._known_latent_items, self.layout, self.state(known), inputs, visit).terms
         return {self.noise_key(key): terms[key] for key, _ in self.latent_items}
 
     def log_density(self, values: Values, data: Any = None) -> Any:
@@ -330,14 +332,21 @@ class Program:
         out = observed_inputs(self, data)
         for key, node in self.latent_items:
             name = self.noise_key(key)
-            given = {"noise": noise.get(name), "gate": None if gates is None else gates.get(name)}
-            shut = isinstance(given["gate"], np.ndarray) and not given["gate"].any()
-            kept = {n: v for n, v in given.items() if v is not None and not (shut and n == "gate")}
-            shape, mine = self.noise_shapes[name], out.setdefault(key, {})
-            mine |= {n: over_domain(self, key, node, jnp.broadcast_to(jnp.asarray(v, float), shape)) for n, v in kept.items()}
+            gate = None if gates is None else gates.get(name)
+            shut = isinstance(gate, np.ndarray) and not gate.any()
+            given = {"noise": noise.get(name), **({} if shut else gate_inputs(gate))}
+            mine = out.setdefault(key, {})
+            mine |= {n: self._over_domain(key, node, v) for n, v in given.items() if v is not None}
             if shut:
                 mine["shut"] = Named(True)
         return out
+
+    def _over_domain(self, key: str, node: g.RandomNode, value: Any) -> Named:
+        """Noise or a part of a gate over the node's domain; along the last axis a part may have a length of its own."""
+        shape, value = self.noise_shapes[self.noise_key(key)], jnp.asarray(value, float)
+        if shape and value.ndim == len(shape) and value.shape[-1] != 1:
+            shape = (*shape[:-1], value.shape[-1])
+        return over_domain(self, key, node, jnp.broadcast_to(value, shape))
 
     # ------------------------------------------------------------ simulation
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 RANK = 10
+GATED = {"affine": "gated", "geometric": "geometric", "conjugate": "conjugate"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Recipe:
     """An affine family (`mean_field`, `full_rank`, `low_rank`), perhaps a flow and splines of so many bins under it, and how the
     program's own maps take part.
 
-    `gates`: ``affine`` opens each prior map by λ (Silvestri et al. 2022), ``shut`` leaves the supports' transforms alone.
+    `gates`: the kind of the gates (`gates.KINDS`): ``affine`` opens each prior map by λ (Silvestri et al. 2022), ``geometric`` its
+    location and scale apart (Gorinova et al. 2020), ``conjugate`` updates each prior law by pseudo-observations, ``exact`` by those
+    that the data give, ``shut`` leaves the supports' transforms alone.
     """
 
     affine: str
@@ -50,7 +53,9 @@ class Recipe:
     @property
     def name(self) -> str:
         backbone = self.flow.kind if self.flow else "splines" if self.splines else self.affine
-        return backbone if self.shut else f"gated {backbone}"
+        if self.gates == "exact":
+            return "exact conjugate"
+        return backbone if self.shut else f"{GATED[self.gates]} {backbone}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, from which `recipe_from` makes it again."""

@@ -79,7 +79,7 @@ def _round(c: Context, program: Program) -> tuple[CheckedStatement, ...]:
 
 def further(c: Context, program: Program, body: tuple[CheckedStatement, ...]) -> GuideSpec:
     """What concerns the program as a whole: the guide, the order of its statements, what can't be done, and the lint."""
-    spec = guide.check_guide(c, program)
+    spec = guide.check_guide(c, program, body)
     order.check_order(c, body)
     limits.check_limits(c, body)
     structured.check_structured(c, body)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from emfppl.compiler.ast_to_checked.constants import number_of
 from emfppl.compiler.ast_to_checked.context import Context, listed, near
+from emfppl.compiler.checked_nodes import CheckedFor, CheckedRandom, CheckedStatement
+from emfppl.compiler.distributions import CONJUGATE, GEOMETRIC
 from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import GateSpec, GuideSpec, Role
 from emfppl.grammar import ast_nodes as ast
@@ -24,10 +26,12 @@ FOREIGN = {
     "lowrank": "low_rank", "multivariate": "full_rank", "flow": "iaf", "maf": "iaf",
     "auto": "no guide block at all",
 }  # fmt: skip
-MODES = ("per_element", "per_variable", "off")
+MODES = ("per_element", "per_variable", "geometric", "conjugate", "off")
+Gates = dict[str, tuple[ast.Gate, GateSpec | None]]
+OPENED = ("per_element", "per_variable", "geometric")
 
 
-def check_guide(c: Context, program: ast.Program) -> GuideSpec:
+def check_guide(c: Context, program: ast.Program, body: tuple[CheckedStatement, ...]) -> GuideSpec:
     """The guide block of a program; without one the runtime chooses."""
     blocks = [s for s in program.statements if isinstance(s, ast.Guide)]
     for block in blocks[1:]:
@@ -42,10 +46,10 @@ def check_guide(c: Context, program: ast.Program) -> GuideSpec:
         return GuideSpec()
     backbone: tuple[str, tuple[tuple[str, object], ...]] | None = None
     first: ast.Backbone | None = None
-    gates: dict[str, tuple[ast.Gate, GateSpec | None]] = {}
+    gates: Gates = {}
     for item in blocks[0].items:
         if isinstance(item, ast.Gate):
-            _gate(c, item, gates)
+            _gate(c, item, gates, body)
         elif first is not None:
             c.error(
                 "E0708",
@@ -106,7 +110,7 @@ def _literal(c: Context, node: ast.Expr) -> object | None:
 # ---------------------------------------------------------------- gates
 
 
-def _gate(c: Context, node: ast.Gate, gates: dict[str, tuple[ast.Gate, GateSpec | None]]) -> None:
+def _gate(c: Context, node: ast.Gate, gates: Gates, body: tuple[CheckedStatement, ...]) -> None:
     optional = [v.name for v in c.variables.values() if v.role is Role.OBSERVED and v.declared and v.declared.optional]
     latents = [v.name for v in c.variables.values() if v.role is Role.LATENT or v.name in optional]
     info = c.variables.get(node.name)
@@ -129,7 +133,26 @@ def _gate(c: Context, node: ast.Gate, gates: dict[str, tuple[ast.Gate, GateSpec 
             [(other.span, "the other one")],
         )
     gates[node.name] = (node, _spec(c, node))
-    return None
+    return _fits(c, node, {s.dist.name for s in _random(body) if s.target.name == node.name})
+
+
+def _random(body: tuple[CheckedStatement, ...]) -> Iterator[CheckedRandom]:
+    """All statements that draw something, those inside of loops too."""
+    for statement in body:
+        if isinstance(statement, CheckedFor):
+            yield from _random(statement.body)
+        elif isinstance(statement, CheckedRandom):
+            yield statement
+
+
+def _fits(c: Context, node: ast.Gate, laws: set[str]) -> None:
+    """Whether some law of a latent has the structure that a mode needs."""
+    wanted = {"conjugate": CONJUGATE, "geometric": GEOMETRIC}.get(node.mode, ())
+    if not wanted or not laws or laws & set(wanted):
+        return None
+    what = "pseudo-observations to update it by" if node.mode == "conjugate" else "normal location and scale to open apart"
+    message = f"`{node.name}` has no {node.mode} gate: {listed(sorted(laws))} has no {what}."
+    return c.error("E0707", message, node.span, f"{node.mode} gates are for {listed(wanted)}; the others have per_element")
 
 
 def _spec(c: Context, node: ast.Gate) -> GateSpec | None:
@@ -144,8 +167,9 @@ def _spec(c: Context, node: ast.Gate) -> GateSpec | None:
                 "E0707", f"A gate has no option `{arg.name or c.text(arg.value)}`.", arg.span, hint
             )
         value = number_of(c, arg.value)
-        if init is not None or node.mode == "off":
-            message = "`init` is given twice." if init is not None else "A gate that is off has no opening."
+        if init is not None or node.mode not in OPENED:
+            article = "that is off" if node.mode == "off" else f"that is {node.mode}"
+            message = "`init` is given twice." if init is not None else f"A gate {article} has no opening."
             return c.error("E0707", message, arg.span, "leave init out")
         if value is None or isinstance(value, bool) or not 0 < value < 1:
             return c.error(

@@ -127,7 +127,8 @@ class Rounds:
         """The guide's own parameters: the frame put back, `param` variables out of their units."""
         backbone = {**params["backbone"], "frame": fixed["frame"]}
         own = {k: fixed["centre"][k] + fixed["unit"][k] * v for k, v in params["params"].items()}
-        return {**params, "backbone": backbone, "params": own}
+        gates = self.guide.gates.joined(params["gates"], fixed["gates"])
+        return {**params, "backbone": backbone, "gates": gates, "params": own}
 
     def _objective(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
         return self.guide.sticking_log_weight(self._joined(params, fixed), eps, data)
@@ -227,11 +228,12 @@ class Rounds:
     # ------------------------------------------------------------ frames
 
     def _split(self, params: Tree, unit: Tree) -> tuple[Tree, Tree]:
-        """What a round learns, and what it holds: the frame, and centre and unit of the `param` variables."""
+        """What a round learns, and what it holds: the frames, and centre and unit of the `param` variables."""
         framed = self.guide.backbone.framed(params["backbone"])
-        fixed = {"frame": framed.pop("frame"), "centre": params["params"], "unit": unit}
+        gates, units = self.guide.gates.framed(params["gates"])
+        fixed = {"frame": framed.pop("frame"), "gates": units, "centre": params["params"], "unit": unit}
         own = {k: np.zeros_like(v) for k, v in params["params"].items()}
-        return {**params, "backbone": framed, "params": own}, fixed
+        return {**params, "backbone": framed, "gates": gates, "params": own}, fixed
 
 
 def _stacked(trees: list[Tree]) -> Tree:

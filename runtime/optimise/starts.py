@@ -41,7 +41,7 @@ class Starts:
 
     def __init__(self, guide: Guide, seed: int, elements: int):
         self.guide, self.seed, self.elements = guide, seed, elements
-        self.template = guide.init(seed)
+        self.template = {**guide.init(seed), "gates": guide.gates.init()}  # the prior's own maps, to look for modes
         flat, self._unravel = ravel_pytree(self.template["params"])
         self.own = np.asarray(flat, np.float64)
 

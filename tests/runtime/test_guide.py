@@ -43,6 +43,8 @@ RECIPES = [
     Recipe("full_rank", gates="shut"),
     Recipe("low_rank", 2),
     Recipe("full_rank", flow=Flow(hidden=(6,))),
+    Recipe("mean_field", gates="conjugate"),
+    Recipe("mean_field", gates="geometric"),
 ]
 
 
