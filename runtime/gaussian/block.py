@@ -12,9 +12,9 @@ with vectors V of zeros and ones, one for each colour of `pattern`, so that the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,7 @@ import numpy as np
 from emfppl.compiler import graph as g
 from emfppl.compiler.passes.gaussian_blocks import gaussian_block
 from emfppl.runtime.execute import Item, Site, run
+from emfppl.runtime.gaussian import moments
 from emfppl.runtime.gaussian.footprints import IDS, Footprints, folded, joined
 from emfppl.runtime.gaussian.pattern import Pattern, TooDense, pattern
 from emfppl.runtime.gaussian.residuals import residual
@@ -34,6 +35,26 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, Any]
 Quadratic = tuple[jax.Array, jax.Array, jax.Array]
+Residuals = tuple[dict[str, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+class Form(NamedTuple):
+    """``log_norm + linear · z − (square + zᵀ Λ z) / 2``: the entries of Λ, … and the number of residuals it is made of."""
+
+    entries: jax.Array
+    linear: jax.Array
+    square: jax.Array
+    log_norm: jax.Array
+    size: jax.Array
+
+    def plus(self, other: Form) -> Form:
+        return Form(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def over(self, scale: jax.Array) -> Form:
+        """Of residuals that are divided by a scale."""
+        weight = scale**-2
+        log_norm = self.log_norm - self.size * jnp.log(scale)
+        return Form(weight * self.entries, weight * self.linear, weight * self.square, log_norm, self.size)
 
 
 class Block:
@@ -47,6 +68,7 @@ class Block:
         self._standing = Standing(program, division)
         self._footprints = self._footprints_of_variables()
         self.sites = Sites(self, self._footprints)
+        self.moments = moments.Moments(self)
         self.pattern: Pattern = pattern(self._cliques(), self.dim, list(zip(self._starts, self._ends, strict=True)))
 
     # ------------------------------------------------------------ layout
@@ -94,24 +116,48 @@ class Block:
 
     def quadratic(self, outer: Values, sites: Values | None = None, data: Any = None) -> Quadratic:
         """The entries of Λ at `rows`, `cols`, then `linear` (dim,) and the constant, at values of the outer latents."""
+        data = self.program._given(data)
+        sums = data.pop(moments.KEY, None)
+        if sums is None:
+            form = self.form(lambda z: self.residuals(self._standing.gaussian, z, outer, sites, data))
+        else:
+            form = self.moments.at(sums, self.variables(outer, data))
+            if self.moments.partial or self.num_sites:
+                form = form.plus(self.form(lambda z: self.residuals(self.moments.others, z, outer, sites, data)))
+        return form.entries, form.linear, form.log_norm - 0.5 * form.square
+
+    def prepared(self, data: Any = None) -> dict[str, Any]:
+        """The data with what can be summed up of them beforehand, for many calls of `quadratic`."""
+        data = self.program._given(data)
+        return data if moments.KEY in data or not self.moments.groups else {**data, moments.KEY: self.moments.of(data)}
+
+    def form(self, residuals: Callable[[jax.Array], Residuals]) -> Form:
+        """The quadratic form of residuals that are affine in z: see the head of this file."""
         zero = jnp.zeros(self.dim)
-        r, product, constant = jax.linearize(lambda z: self._residuals(z, outer, sites, data), zero, has_aux=True)
+        r, product, (log_norm, size) = jax.linearize(residuals, zero, has_aux=True)
         transposed = jax.linear_transpose(product, zero)
         colours = jnp.arange(self.pattern.num_colours)[:, None] == self.pattern.colours
         products = jax.vmap(lambda v: transposed(product(v))[0])(colours.astype(zero.dtype))
-        half = sum((0.5 * jnp.sum(a**2) for a in r.values()), jnp.zeros(()))
-        return products.ravel()[self.pattern.places], -transposed(r)[0], constant - half
+        square = sum((jnp.sum(a**2) for a in r.values()), jnp.zeros(()))
+        return Form(products.ravel()[self.pattern.places], -transposed(r)[0], square, log_norm, size)
 
-    def _residuals(self, z: jax.Array, outer: Values, sites: Values | None, data: Any) -> tuple[dict[str, jax.Array], jax.Array]:
-        """All residuals, and the logarithms of what they are normalised by, summed."""
-        values = {**outer, **self.unravel(z)}
-        state = self._state(self._standing.gaussian, values, data, residual)
-        found = {key: r for key, (r, _) in state.terms.items()}
-        constant = sum((jnp.sum(c) for _, c in state.terms.values()), jnp.zeros(()))
+    def residuals(
+        self, items: list[Item], z: jax.Array, outer: Values, sites: Values | None, data: Any
+    ) -> Residuals:
+        """The residuals of these nodes, and of the sites; the logarithm of what they are normalised by, and their number."""
+        state = self._state(items, {**outer, **self.unravel(z)}, data, residual)
+        found = {key: one.r for key, one in state.terms.items()}
+        log_norm = sum((jnp.sum(one.log_norm) for one in state.terms.values()), jnp.zeros(()))
+        size = sum((one.size for one in state.terms.values()), jnp.zeros(()))
         if self.num_sites and sites is not None:
             r, c = self.sites.residual(self.sites.predicted(z, state.variables), sites)
-            return {**found, "sites": r}, constant + jnp.sum(c)
-        return found, constant
+            found, log_norm = {**found, "sites": r}, log_norm + jnp.sum(c)
+        return found, (log_norm, size)
+
+    def variables(self, outer: Values, data: Any) -> Values:
+        """All variables at values of the outer latents; what depends on inner ones is as if these were zero."""
+        values = {**outer, **self.unravel(jnp.zeros(self.dim))}
+        return self._state(self._standing.computed, values, data, None).variables
 
     def _state(self, items: list[Item], values: Values, data: Any, weigh: Any, added: Values | None = None) -> Any:
         """The nodes run with the values of all latents known, each weighed by its value and which of its draws are seen; `added`

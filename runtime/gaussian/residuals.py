@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,16 +19,26 @@ from emfppl.runtime.bijections.normal import HALF_LOG_2PI
 from emfppl.runtime.execute import Site
 
 
-def residual(site: Site, value: Any, seen: Any = None) -> tuple[Any, Any]:
-    """r (batch + event shape) and log_norm (batch shape) at a value, with nothing where it was not `seen`."""
+class Residual(NamedTuple):
+    """r (batch + event shape), log_norm (batch shape), and how many numbers of r there are."""
+
+    r: jax.Array
+    log_norm: jax.Array
+    size: jax.Array
+
+
+def residual(site: Site, value: Any, seen: Any = None) -> Residual:
+    """What a node adds at a value; nothing where it was not `seen`."""
     if site.dist.name == "Flat":
-        return jnp.zeros((0,)), jnp.zeros(())
+        return Residual(jnp.zeros(0), jnp.zeros(()), jnp.zeros(()))
     r, log_det = _vector(site, value) if site.dist.name == "MultivariateNormal" else _scalar(site, value)
-    log_norm = log_det - HALF_LOG_2PI * math.prod(site.event_shape)
+    width = math.prod(site.event_shape)
+    log_norm = log_det - HALF_LOG_2PI * width
     if seen is None:
-        return r, log_norm
+        return Residual(r, log_norm, jnp.asarray(float(math.prod(site.batch_shape) * width)))
+    seen = jnp.broadcast_to(seen, site.batch_shape)
     wide = jnp.reshape(seen, (*site.batch_shape, *(1 for _ in site.event_shape)))
-    return jnp.where(wide, r, 0.0), jnp.where(seen, log_norm, 0.0)
+    return Residual(jnp.where(wide, r, 0.0), jnp.where(seen, log_norm, 0.0), jnp.sum(seen) * float(width))
 
 
 def _scalar(site: Site, value: Any) -> tuple[jax.Array, jax.Array]:
