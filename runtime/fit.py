@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from emfppl.runtime.certificate import Certificate, certify
 from emfppl.runtime.choose_guide import build_guide, next_rung, recipe_of
+from emfppl.runtime.compile import count_elements
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.nonfinite import not_finite
 from emfppl.runtime.optimise.rounds import UNKNOWN, Plan, Rounds, Search
@@ -100,13 +100,6 @@ def fit_program(
 def default_precision(program: Program) -> str:
     """Double where that costs little."""
     return "float64" if count_elements(program) <= DOUBLE_UP_TO else "float32"
-
-
-def count_elements(program: Program) -> int:
-    """How many numbers one draw works on: data, noise, and tables of discrete variables."""
-    sizes = [int(np.size(leaf)) for leaf in jax.tree.leaves(program.data)]
-    sizes += [e.plan.entries for e in program.eliminations]
-    return sum(sizes) + sum(int(np.prod(s, dtype=int)) for s in program.noise_shapes.values())
 
 
 def _warnings(rung: _Rung) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from emfppl.compiler.graph import GateSpec, RandomNode
 from emfppl.runtime.bijections.updated_laws import LOC, SCALE
+from emfppl.runtime.compile import once
 from emfppl.runtime.gates import Gates
 from emfppl.runtime.guides.backbone import Backbone, Frame, Params
 from emfppl.runtime.pseudo_starts import kept, placed
@@ -107,14 +108,13 @@ class Guide:
         return Frame(loc, np.full(self.dim, CENTRE_WIDTH))
 
     def _centre_unconstrained(self) -> jax.Array:
-        @jax.jit
         def centre(data: Any) -> jax.Array:
             data = self.program.with_params(self.program.param_starts(), data)
             values, _ = self.program.forward(self.unravel(jnp.zeros(self.dim)), None, data)
             noise, _ = self.program.inverse(values, self.gates.openings({}), data)
             return self.ravel(noise)
 
-        return centre(self.program.data)
+        return once(centre)(self.program.data)
 
     # ------------------------------------------------------------ the map
 

@@ -15,6 +15,7 @@ from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime import arguments
 from emfppl.runtime.certificate import Certificate
+from emfppl.runtime.compile import seldom
 from emfppl.runtime.discrete.after_fit import most_probable, probabilities
 from emfppl.runtime.fit import WEIGHTS_MEMORY, FitResult, count_elements
 from emfppl.runtime.guide import latent_nodes
@@ -205,7 +206,7 @@ class Posterior:
         def run(params: Any, many: Any, data: Any) -> Any:
             return jax.lax.map(lambda one: function(params, one, data), many, batch_size=batch)
 
-        return self._functions.setdefault(name, jax.jit(run))
+        return self._functions.setdefault(name, seldom(run, self.program))
 
     def _numpy(self, values: Mapping[str, Any]) -> Draws:
         return {name: np.asarray(value) for name, value in values.items()}

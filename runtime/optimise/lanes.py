@@ -27,8 +27,8 @@ class Lanes(NamedTuple):
     params: Tree
     adam: Tree
     mean: Tree
-    averaged: jax.Array
-    skipped: jax.Array
+    averaged: Any
+    skipped: Any
 
 
 class Span(NamedTuple):
@@ -39,12 +39,12 @@ class Span(NamedTuple):
     steps: Any
 
 
-@jax.jit
 def begin(params: Tree) -> Lanes:
-    """Lanes at the start of a round, for parameters with a leading axis of lanes."""
-    count = jax.tree.leaves(params)[0].shape[0]
-    zeros = jnp.zeros(count)
-    return Lanes(params, jax.vmap(ADAM.init)(params), params, zeros, zeros)
+    """Lanes at the start of a round, for parameters with a leading axis of lanes; NumPy, so that nothing has to be compiled."""
+    params = jax.tree.map(np.asarray, params)
+    count = len(jax.tree.leaves(params)[0])
+    moments = [jax.tree.map(np.zeros_like, params) for _ in range(2)]
+    return Lanes(params, optax.ScaleByAdamState(np.zeros(count, np.int32), *moments), params, np.zeros(count), np.zeros(count))
 
 
 def antithetic(key: jax.Array, draws: int, dim: int) -> jax.Array:
@@ -56,7 +56,7 @@ def antithetic(key: jax.Array, draws: int, dim: int) -> jax.Array:
 Chunk = Callable[[Lanes, jax.Array, Span, Tree, Any, jax.Array], Lanes]
 
 
-def make_chunk(objective: Callable[..., jax.Array], draws: int, dim: int) -> Chunk:
+def make_chunk(objective: Callable[..., jax.Array], draws: int, dim: int, compiled: Callable[..., Any] = jax.jit) -> Chunk:
     """The compiled ``chunk(lanes, rates, span, fixed, data, key) -> lanes``; `fixed` has a leading axis of lanes.
 
     `objective(params, fixed, eps, data)` is one draw's log weight; each step climbs its mean over `draws` draws.
@@ -87,7 +87,7 @@ def make_chunk(objective: Callable[..., jax.Array], draws: int, dim: int) -> Chu
 
         return jax.lax.fori_loop(span.first, span.last, body, lanes)
 
-    return jax.jit(chunk)
+    return compiled(chunk)
 
 
 def settled(lanes: Lanes) -> Tree:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from emfppl.runtime.compile import once
 from emfppl.runtime.guides.backbone import Frame
 
 LENGTHS = 2.0 ** np.arange(1, -19, -1)
@@ -129,9 +130,7 @@ def differences(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> tup
 
 
 def _compiled(log_density: Density, steps: int, second: Second) -> Callable[..., dict[str, jax.Array]]:
-    """`newton` for few steps: on CPU the compiler had better not optimise than take long."""
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}
-    return jax.jit(lambda starts, data: newton(log_density, starts, data, steps, second), compiler_options=options)
+    return once(lambda starts, data: newton(log_density, starts, data, steps, second))
 
 
 def find_mode(log_density: Density, starts: np.ndarray, data: Any, steps: int = 200, second: Second = derivatives) -> Mode | None:

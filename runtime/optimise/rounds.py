@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from emfppl.runtime.compile import often
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk, settled
 
@@ -118,8 +120,8 @@ class Rounds:
         self.guide, self.plan = guide, plan
         self.report = report or (lambda *_: None)
         self.key, self.lanes = jax.random.key(seed), 1
-        self.chunk: Chunk = make_chunk(self._objective, plan.draws, guide.dim)
-        self._weigh = jax.jit(jax.vmap(self._log_weights, (0, 0, None)))
+        self.chunk: Chunk = make_chunk(self._objective, plan.draws, guide.dim, partial(often, program=guide.program))
+        self._weigh = often(jax.vmap(self._log_weights, (0, 0, None)), guide.program)
 
     # ------------------------------------------------------------ objectives
 

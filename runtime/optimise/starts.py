@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from emfppl.compiler.expressions import Ode, walk
-from emfppl.compiler.graph import node_exprs
+from emfppl.runtime.compile import once, solves
 from emfppl.runtime.guide import CENTRE_WIDTH, Guide
 from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.optimise.mode import Mode, Second, derivatives, differences, find_mode
@@ -82,15 +81,13 @@ class Starts:
     @property
     def second(self) -> Second:
         """How second derivatives are found: solvers of differential equations have none of their own."""
-        nodes = self.guide.program.graph.nodes
-        solved = any(isinstance(e, Ode) for node in nodes for expr in node_exprs(node) for e in walk(expr))
-        return differences if solved else derivatives
+        return differences if solves(self.guide.program) else derivatives
 
     def finite_points(self) -> np.ndarray:
         """Of many points around the centre those with a finite density, highest first: (k, dim)."""
         points = np.concatenate([self.points(PROBES, 0.1), self.points(PROBES, 1.0)[1:]])
         with precision("float64"):
-            values = np.asarray(jax.jit(jax.vmap(self.log_density, (0, None)))(points, self.guide.program.data))
+            values = np.asarray(once(jax.vmap(self.log_density, (0, None)))(points, self.guide.program.data))
         order = np.argsort(np.where(np.isfinite(values), -values, np.inf))
         return points[order[np.isfinite(values[order])]]
 
