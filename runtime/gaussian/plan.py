@@ -1,0 +1,159 @@
+"""In which order the scalars of a sparse Gaussian are eliminated, found once from the pattern of its precision.
+
+A *level* is a set of scalars none of which is a neighbour of another: all of them are eliminated at once. Of a chain every
+second one goes, of what is left every second one again (odd-even reduction), so that a chain or a tree takes O(log n) levels,
+and a hierarchy one. What remains in the end, the hubs that many depend on, is small and dense.
+
+The entries of the factor lie in the order of elimination, level after level and group after group; each column holds its pivot
+first, then its neighbours. Fill is there from the start, as zeros::
+
+    level: [group: pivots (m,), local (k, m), shared (s, m)] …          rest: later levels, then the lower triangle of the remainder
+
+The columns of a group have equally many neighbours. Those of its *shared* neighbours, hubs of all members, need no look-up
+and their updates are sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from emfppl.runtime.gaussian.ordering import Column, Columns, order_by_levels
+from emfppl.runtime.gaussian.placing import Placing
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Columns with k local and s shared neighbours each: m of them. `near` says which later scalars the local ones are (k m),
+    `far` the shared ones (s,), both by their position after this level, −1 for none."""
+
+    m: int
+    k: int
+    s: int
+    near: Placing
+    far: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        """Entries of the factor."""
+        return self.m * (1 + self.k + self.s)
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Groups, where their updates of later entries go (`updates`), and those of a right-hand side (`carried`)."""
+
+    groups: tuple[Group, ...]
+    updates: Placing
+    carried: Placing
+
+    @cached_property
+    def rows(self) -> int:
+        return sum(group.rows for group in self.groups)
+
+    @cached_property
+    def count(self) -> int:
+        """Scalars that are eliminated."""
+        return sum(group.m for group in self.groups)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Levels and the dense remainder of `remainder` scalars.
+
+    `order`: scalars by position of elimination; `entries`: where each entry of the pattern goes; `square`: which entry of the
+    rest each entry of the remainder's full matrix is.
+    """
+
+    dim: int
+    levels: tuple[Level, ...]
+    remainder: int
+    order: Placing
+    entries: Placing
+    square: Placing
+
+
+def make_plan(rows: np.ndarray, cols: np.ndarray, dim: int) -> Plan | None:
+    """The plan for a precision (dim, dim) whose lower triangle has entries at `rows`, `cols`, each pair once; None where the
+    factor would be too wide."""
+    found = order_by_levels(rows, cols, dim)
+    return None if found is None else _Layout(found, dim).plan(rows, cols)
+
+
+class _Layout:
+    """Positions of scalars and entries, by order of elimination."""
+
+    def __init__(self, levels: list[Columns], dim: int):
+        self.dim, self.columns = dim, levels
+        parts = [column.members for level in levels for column in level]
+        done = np.concatenate(parts) if parts else np.zeros(0, int)
+        left = np.setdiff1d(np.arange(dim), done)
+        self.remainder = len(left)
+        self.order = np.concatenate([done, left])
+        self.position = np.empty(dim, int)
+        self.position[self.order] = np.arange(dim)
+        self.keys, self.places, self.size = self._entries()
+
+    def _entries(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Sorted keys of all entries of the factor, their places, and how many there are."""
+        keys, start = [], 0
+        for level in self.columns:
+            for c in level:
+                near = self._key(c.members, c.local, missing=-1)
+                keys += [self._key(c.members, c.members), near.ravel(), self._key(c.members, c.shared[:, None]).ravel()]
+        left = self.order[self.dim - self.remainder :]
+        low = np.tril_indices(self.remainder)
+        keys.append(self._key(left[low[0]], left[low[1]]))
+        flat = np.concatenate(keys)
+        start = len(flat)
+        order = np.argsort(flat, kind="stable")
+        kept = order[flat[order] >= 0]
+        return flat[kept], kept, start
+
+    def _key(self, a: np.ndarray, b: np.ndarray, missing: int | None = None) -> np.ndarray:
+        """One number for each unordered pair of scalars; −1 where one is none."""
+        first, second = np.minimum(self.position[a], self.position[b]), np.maximum(self.position[a], self.position[b])
+        key = first * self.dim + second
+        return key if missing is None else np.where((a < 0) | (b < 0), missing, key)
+
+    def place(self, a: np.ndarray, b: np.ndarray, start: int = 0) -> np.ndarray:
+        """Places of entries, from `start` on; −1 where a scalar is none."""
+        key = self._key(a, b, missing=-1)
+        found = self.places[np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)]
+        return np.where(key < 0, -1, found - start)
+
+    def plan(self, rows: np.ndarray, cols: np.ndarray) -> Plan:
+        levels, start, done = [], 0, 0
+        for columns in self.columns:
+            start += sum(c.entries for c in columns)
+            done += sum(len(c.members) for c in columns)
+            levels.append(self._level(columns, start, done))
+        left = self.order[self.dim - self.remainder :]
+        square = self.place(left[:, None], left[None, :], start).ravel()
+        entries = Placing(self.place(np.asarray(rows), np.asarray(cols)), self.size)
+        order = Placing(self.order, self.dim)
+        return Plan(self.dim, tuple(levels), self.remainder, order, entries, Placing(square, self.size - start))
+
+    def _level(self, columns: Columns, start: int, done: int) -> Level:
+        updates = np.concatenate([self._updates(c, start) for c in columns])
+        later = lambda v: np.where(v < 0, -1, self.position[v] - done)  # noqa: E731
+        near = [later(c.local).ravel() for c in columns]
+        far = [later(c.shared) for c in columns]
+        carried = np.concatenate([part for pair in zip(near, far, strict=True) for part in pair])
+        groups = tuple(
+            Group(len(c.members), len(c.local), len(c.shared), Placing(n, self.dim - done), f)
+            for c, n, f in zip(columns, near, far, strict=True)
+        )
+        return Level(groups, Placing(updates, self.size - start), Placing(carried, self.dim - done))
+
+    def _updates(self, c: Column, start: int) -> np.ndarray:
+        """Where the products of a group's neighbours go: local by local (k, k, m), local by shared (k, s, m), shared by shared
+        (s, s); of symmetric ones the upper half goes nowhere."""
+        both = self.place(c.local[:, None], c.local[None, :], start)
+        both[np.tril_indices(len(c.local), -1)] = -1
+        mixed = self.place(c.local[:, None], c.shared[None, :, None], start)
+        hubs = self.place(c.shared[:, None], c.shared[None, :], start)
+        hubs[np.tril_indices(len(c.shared), -1)] = -1
+        return np.concatenate([both.ravel(), mixed.ravel(), hubs.ravel()])
