@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from emfppl.compiler import graph as g
+from emfppl.compiler.expressions import Expr
 from emfppl.compiler.passes.gaussian_blocks import gaussian_block
 from emfppl.runtime.execute import Item, Site, run
 from emfppl.runtime.gaussian import moments
@@ -67,8 +68,8 @@ class Block:
         self._starts = [end - size for end, size in zip(self._ends, sizes, strict=True)]
         self._standing = Standing(program, division)
         self._footprints = self._footprints_of_variables()
-        self.sites = Sites(self, self._footprints)
         self.moments = moments.Moments(self)
+        self.sites = Sites(self, self._footprints)
         self.pattern: Pattern = pattern(self._cliques(), self.dim, list(zip(self._starts, self._ends, strict=True)))
 
     # ------------------------------------------------------------ layout
@@ -103,6 +104,10 @@ class Block:
     def num_sites(self) -> int:
         return self.sites.count
 
+    def reads_no_outer(self, expr: Expr) -> bool:
+        """Whether an expression reads nothing but data and inner latents."""
+        return self.moments.fixed(expr, self.inner)
+
     def ravel(self, values: Values) -> jax.Array:
         """z (dim,) of the inner latents by variable."""
         return jnp.concatenate([jnp.ravel(jnp.asarray(values[n], float)) for n in self.inner])
@@ -121,7 +126,7 @@ class Block:
         if sums is None:
             form = self.form(lambda z: self.residuals(self._standing.gaussian, z, outer, sites, data))
         else:
-            form = self.moments.at(sums, self.variables(outer, data))
+            form = self.moments.at(sums, self.variables_at(jnp.zeros(self.dim), outer, data))
             if self.moments.partial or self.num_sites:
                 form = form.plus(self.form(lambda z: self.residuals(self.moments.others, z, outer, sites, data)))
         return form.entries, form.linear, form.log_norm - 0.5 * form.square
@@ -150,14 +155,13 @@ class Block:
         log_norm = sum((jnp.sum(one.log_norm) for one in state.terms.values()), jnp.zeros(()))
         size = sum((one.size for one in state.terms.values()), jnp.zeros(()))
         if self.num_sites and sites is not None:
-            r, c = self.sites.residual(self.sites.predicted(z, state.variables), sites)
+            r, c = self.sites.residual(z, state.variables, sites)
             found, log_norm = {**found, "sites": r}, log_norm + jnp.sum(c)
         return found, (log_norm, size)
 
-    def variables(self, outer: Values, data: Any) -> Values:
-        """All variables at values of the outer latents; what depends on inner ones is as if these were zero."""
-        values = {**outer, **self.unravel(jnp.zeros(self.dim))}
-        return self._state(self._standing.computed, values, data, None).variables
+    def variables_at(self, z: jax.Array, outer: Values, data: Any) -> Values:
+        """All variables at values of the latents."""
+        return self._state(self._standing.computed, {**outer, **self.unravel(z)}, data, None).variables
 
     def _state(self, items: list[Item], values: Values, data: Any, weigh: Any, added: Values | None = None) -> Any:
         """The nodes run with the values of all latents known, each weighed by its value and which of its draws are seen; `added`
@@ -177,13 +181,8 @@ class Block:
         """Σ log site(z)."""
         if not self.num_sites:
             return jnp.zeros(())
-        r, c = self.sites.residual(self.predictors(z, outer, data), sites)
+        r, c = self.sites.residual(z, self.variables_at(z, outer, data), sites)
         return jnp.sum(c) - 0.5 * jnp.sum(r**2)
-
-    def predictors(self, z: jax.Array, outer: Values, data: Any = None) -> jax.Array:
-        """η(z) (num_sites,): what the sites are pseudo-observations of."""
-        state = self._state(self._standing.computed, {**outer, **self.unravel(z)}, data, None)
-        return self.sites.predicted(z, state.variables)
 
     def outer_log_density(self, outer: Values, data: Any = None) -> jax.Array:
         """The log density of all that does not depend on inner latents: of the outer ones, and what they alone explain."""

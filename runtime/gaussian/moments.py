@@ -61,15 +61,15 @@ class Moments:
         for key, node in random:
             args = dict(node.dist.args)
             location = [e for n, e in args.items() if n == "loc" and not isinstance(e, g.Dist)]
-            if all(self._fixed(e, self.block.inner) for e in location):
+            if all(self.fixed(e, self.block.inner) for e in location):
                 others = [e for n, e in args.items() if n != "loc" and not isinstance(e, g.Dist)]
-                if all(map(self._fixed, others)):
+                if all(map(self.fixed, others)):
                     found.setdefault(None, []).append(key)
                 elif node.dist.name in ("Normal", "LogNormal") and all(map(_single, others)):
                     found.setdefault(args["scale"], []).append(key)  # type: ignore[arg-type]
         return [Group(tuple(keys), scale) for scale, keys in found.items()]
 
-    def _fixed(self, expr: Expr, also: Sequence[str] = ()) -> bool:
+    def fixed(self, expr: Expr, also: Sequence[str] = ()) -> bool:
         """Whether an expression reads nothing but data, and variables in `also`."""
         read = self._above({r.name for r in variable_refs(expr)})
         computed = {v.name for v in self._graph.of_role(g.Role.COMPUTED)}
@@ -88,7 +88,7 @@ class Moments:
 
     def _scaled(self, node: g.RandomNode) -> g.RandomNode:
         """The node with a scale of 1, if its own is unknown."""
-        unknown = {n for n, e in node.dist.args if n != "loc" and not isinstance(e, g.Dist) and not self._fixed(e)}
+        unknown = {n for n, e in node.dist.args if n != "loc" and not isinstance(e, g.Dist) and not self.fixed(e)}
         args = tuple((n, Const(1.0, Type(Kind.REAL)) if n in unknown else e) for n, e in node.dist.args)
         return replace(node, dist=replace(node.dist, args=args))
 

@@ -2,7 +2,7 @@
 
 The η are the predictors of the block's terms, affine in the inner latents: an array for each affine part of a term, a number for
 each entry that the part has. A part that is an inner latent itself has one site an element. So has every element that a term
-touches where no parts are known (sums over discrete latents), or where they have more entries than `most`.
+touches where no parts are known (sums over discrete latents). Many rows that depend on the same latents share a site (`clusters`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from emfppl.compiler.sizes import Size
 from emfppl.runtime.bijections.normal import HALF_LOG_2PI
 from emfppl.runtime.evaluate import Scope, evaluate
 from emfppl.runtime.execute import ranges_of
+from emfppl.runtime.gaussian.clusters import Clusters
 from emfppl.runtime.gaussian.footprints import NONE, Footprints, over
 from emfppl.runtime.named import Named
 
@@ -34,6 +35,7 @@ Values = Mapping[str, Any]
 LONGEST_STEP = 50.0  # a site's loc is at most so many of its scales² times the slope away from where it was made
 FLATTEST = 1e-6  # the least precision of a site
 PROBES = 16
+CLUSTERED = 10  # times as many numbers as rows may have sites
 
 
 def most(dim: int) -> int:
@@ -59,19 +61,32 @@ class Predictor:
 
 
 class Sites:
-    """The sites of a block."""
+    """The sites of a block: of rows (`whole`), then of elements, then of clusters of rows."""
 
     def __init__(self, block: Block, footprints: Footprints):
         self.block, self.program = block, block.program
         standing = block._standing
         found = block.division.predictors if standing.terms_stand else ()
         self.parts = self._predictors(found, footprints)
-        whole = [p for p in self.parts if not p.element]
-        self.by_element = bool(self.parts) and (bool(standing.sums) or sum(p.size for p in whole) > most(block.dim))
-        self.whole: list[Predictor] = [] if self.by_element else whole
+        clusters = {n: Clusters.of(p.ids) for n, p in enumerate(self.parts) if not p.element}
+        kinds = {n: self._kind(self.parts[n], c) for n, c in clusters.items()}
+        self.by_element = bool(self.parts) and (bool(standing.sums) or "element" in kinds.values())
+        mine = {} if self.by_element else kinds
+        self.clusters = {n: clusters[n] for n, kind in mine.items() if kind == "cluster"}
+        self.whole = [self.parts[n] for n, kind in mine.items() if kind == "row"]
         single = self.parts if self.by_element else [p for p in self.parts if p.element]
         ids = np.unique(np.concatenate([p.ids.ravel() for p in single])) if single else np.zeros(0, int)
         self.elements = ids[ids != NONE]
+
+    def _kind(self, part: Predictor, clusters: Clusters) -> str:
+        """What a part has sites for: clusters, if these need fewer numbers and their rows' coefficients stay the same; rows, if
+        there are not too many of them; or else clusters, or elements."""
+        limit = most(self.block.dim)
+        if clusters.num_params < 2 * part.size and self.block.reads_no_outer(part.expr):
+            return "cluster"
+        if part.size <= limit:
+            return "row"
+        return "cluster" if clusters.num_params <= CLUSTERED * limit else "element"
 
     def _predictors(self, found: Sequence[tuple[int, Expr]], footprints: Footprints) -> list[Predictor]:
         if not found:
@@ -106,32 +121,62 @@ class Sites:
 
     @property
     def count(self) -> int:
-        return sum(p.size for p in self.whole) + len(self.elements)
+        return sum(p.size for p in self.whole) + len(self.elements) + sum(c.size for c in self.clusters.values())
 
     @property
     def footprints(self) -> list[np.ndarray]:
         """The sets of inner latents that each predictor ties together."""
-        return [p.ids for p in self.whole]
+        return [*(p.ids for p in self.whole), *(c.ids for c in self.clusters.values())]
 
-    def predicted(self, z: jax.Array, variables: Values) -> jax.Array:
+    def predicted(self, z: jax.Array, variables: Values, sites: Values) -> jax.Array:
         """η (count,)."""
-        parts = [jnp.ravel(self._value(p.node, p.expr, variables).array) for p in self.whole]
-        return jnp.concatenate([*parts, z[self.elements]])
+        rows = [jnp.ravel(self._value(p.node, p.expr, variables).array) for p in self.whole]
+        mixed, start = [], 0
+        for c in self.clusters.values():
+            mixed.append(c.predicted(z, sites["mix"][start : start + c.mixes]))
+            start += c.mixes
+        return jnp.concatenate([*rows, z[self.elements], *mixed])
 
-    @staticmethod
-    def residual(predicted: jax.Array, sites: Values) -> tuple[jax.Array, jax.Array]:
+    def residual(self, z: jax.Array, variables: Values, sites: Values) -> tuple[jax.Array, jax.Array]:
         """r and log_norm (count,) with log site = log_norm − ½ r²."""
         log_scale = sites["log_scale"]
-        return (predicted - sites["loc"]) * jnp.exp(-log_scale), -log_scale - HALF_LOG_2PI
+        return (self.predicted(z, variables, sites) - sites["loc"]) * jnp.exp(-log_scale), -log_scale - HALF_LOG_2PI
 
     # ------------------------------------------------------------ where they start
 
     def initial(self, z: jax.Array, outer: Values, data: Any) -> dict[str, jax.Array]:
         """Sites with the terms' slope d and curvature −1/scale² in η at z: loc = η + scale² d."""
-        eta = self.block.predictors(z, outer, data)
-        slope, curvature = (self._by_element if self.by_element else self._by_part)(z, outer, data)
-        precision = jnp.maximum(jnp.maximum(-curvature, jnp.abs(slope) / LONGEST_STEP), FLATTEST)
-        return {"loc": eta + slope / precision, "log_scale": -0.5 * jnp.log(precision)}
+        if self.by_element:
+            slope, curvature = self._by_element(z, outer, data)
+            return _as_sites([_step(z[self.elements], slope, curvature)])
+        slopes, curvatures = self._by_part(z, outer, data)
+        etas, coefficients = self._affine(z, outer, data)
+        rows = [
+            _step(jnp.ravel(etas[n]), jnp.ravel(slopes[n]), jnp.ravel(curvatures[n]))
+            for n, p in enumerate(self.parts)
+            if p in self.whole
+        ]
+        element = _step(z[self.elements], self._of_elements(slopes), self._of_elements(curvatures))
+        clustered = [
+            c.initial(z, coefficients[n], jnp.ravel(slopes[n]), _precision(jnp.ravel(slopes[n]), jnp.ravel(curvatures[n])))
+            for n, c in self.clusters.items()
+        ]
+        found = _as_sites([*rows, element, *((loc, log_scale) for loc, log_scale, _ in clustered)])
+        return {**found, "mix": jnp.concatenate([mix for *_, mix in clustered])} if clustered else found
+
+    def _affine(self, z: jax.Array, outer: Values, data: Any) -> tuple[list[jax.Array], dict[int, jax.Array]]:
+        """The predictors at z, and of those with clusters the coefficients of each row's latents (rows, k)."""
+
+        def predictors(z: jax.Array) -> list[jax.Array]:
+            variables = self.block.variables_at(z, outer, data)
+            return [self._value(p.node, p.expr, variables).array for p in self.parts]
+
+        if not self.clusters:
+            return predictors(z), {}
+        found, product = jax.linearize(predictors, z)
+        colours = self.block.pattern.colours
+        moved = jax.vmap(product)((jnp.arange(self.block.pattern.num_colours)[:, None] == colours).astype(z.dtype))
+        return found, {n: _coefficients(moved[n], self.parts[n].ids, colours) for n in self.clusters}
 
     def _by_element(self, z: jax.Array, outer: Values, data: Any) -> tuple[jax.Array, jax.Array]:
         """Slopes in the elements of z, and the diagonal of the Hessian from products with random signs (Hutchinson 1990), which is
@@ -142,7 +187,7 @@ class Sites:
         diagonal = jnp.mean(jax.vmap(lambda v: v * product(v))(jnp.asarray(signs, d.dtype)), axis=0)
         return d[self.elements], diagonal[self.elements]
 
-    def _by_part(self, z: jax.Array, outer: Values, data: Any) -> tuple[jax.Array, jax.Array]:
+    def _by_part(self, z: jax.Array, outer: Values, data: Any) -> tuple[list[jax.Array], list[jax.Array]]:
         """Slopes in the predictors, and the Hessian's row sums within each of them: its diagonal where each entry of a predictor
         has its own term."""
         moved = _Moved(self)
@@ -152,16 +197,37 @@ class Sites:
         count = len(self.parts)
         ones = [jnp.zeros((count, *p.shape), z.dtype).at[n].set(1.0) for n, p in enumerate(self.parts)]
         rows = jax.vmap(product)(ones)
-        return self._laid_out(d), self._laid_out([a[n] for n, a in enumerate(rows)])
+        return d, [a[n] for n, a in enumerate(rows)]
 
-    def _laid_out(self, parts: Sequence[jax.Array]) -> jax.Array:
-        """Numbers of all predictors as those of the sites: those of an element summed."""
-        whole = [jnp.ravel(a) for p, a in zip(self.parts, parts, strict=True) if not p.element]
-        single = jnp.zeros(len(self.elements))
+    def _of_elements(self, parts: Sequence[jax.Array]) -> jax.Array:
+        """Numbers of the predictors that are latents themselves, summed for each of these."""
+        total = jnp.zeros(len(self.elements))
         for p, a in zip(self.parts, parts, strict=True):
             if p.element:
-                single = single.at[np.searchsorted(self.elements, p.ids[..., 0])].add(a)
-        return jnp.concatenate([*whole, single])
+                total = total.at[np.searchsorted(self.elements, p.ids[..., 0])].add(a)
+        return total
+
+
+def _precision(slope: jax.Array, curvature: jax.Array) -> jax.Array:
+    """1/scale² of sites: what the curvature says, but not so little that a step of a row would be long."""
+    return jnp.maximum(jnp.maximum(-curvature, jnp.abs(slope) / LONGEST_STEP), FLATTEST)
+
+
+def _step(eta: jax.Array, slope: jax.Array, curvature: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """loc and log_scale of sites that have the slope and curvature at η."""
+    precision = _precision(slope, curvature)
+    return eta + slope / precision, -0.5 * jnp.log(precision)
+
+
+def _as_sites(parts: Sequence[tuple[jax.Array, jax.Array]]) -> dict[str, jax.Array]:
+    return {"loc": jnp.concatenate([loc for loc, _ in parts]), "log_scale": jnp.concatenate([scale for _, scale in parts])}
+
+
+def _coefficients(moved: jax.Array, ids: np.ndarray, colours: np.ndarray) -> jax.Array:
+    """What each row takes of each of its latents (rows, k): those of a row have different colours."""
+    flat, rows = moved.reshape(len(moved), -1), ids.reshape(-1, ids.shape[-1])
+    found = flat[colours[np.maximum(rows, 0)], np.arange(len(rows))[:, None]]
+    return jnp.where(rows != NONE, found, 0.0)
 
 
 class _Moved:

@@ -157,14 +157,52 @@ def test_sites(text, data, count, separate):
         np.testing.assert_allclose(*curvatures, rtol=1e-6, atol=3e-6)
 
 
-def test_many_rows_have_a_site_an_element():
-    text = "dim g = 5\ndim obs\ndata of[obs]: index(g)\ndata x[obs]: real\ndata n[obs]: count\nm ~ Normal(0, 1)\n"
+LOGISTIC = """
+dim g = 4
+dim obs
+data of[obs]: index(g)
+data x[obs]: real
+data y[obs]: bool
+m ~ Normal(0, 1)
+b ~ Normal(0, 1)
+s ~ HalfNormal(1)
+a[g] ~ Normal(m, s)
+y[obs] ~ Bernoulli(logits = a[of] + b * x)
+"""
+
+
+def test_rows_of_the_same_latents_share_a_site():
+    """Two numbers for each group, (a, b), with slope and Hessian of all its rows; of a group without rows nothing."""
+    rng = np.random.default_rng(0)
+    rows = 90
+    program = program_of(LOGISTIC, {"of": rng.integers(0, 3, rows), "x": rng.normal(size=rows), "y": rng.random(rows) < 0.4})
+    block = block_of(program)
+    assert block.num_sites == 6 and not block.sites.by_element
+    values = at_random(program)
+    outer, z = {"s": values["s"]}, block.ravel(values)
+
+    @jax.jit
+    def everything(z):
+        sites = block.initial_sites(z, outer)
+        of_sites = lambda z: block.site_log_density(z, outer, sites)  # noqa: E731
+        of_terms = lambda z: block.term_log_density({**outer, **block.unravel(z)})  # noqa: E731
+        derivatives = [(jax.grad(f)(z), jax.hessian(f)(z)) for f in (of_sites, of_terms)]
+        rest = program.log_density({**outer, **block.unravel(z)}) - of_terms(z) - block.outer_log_density(outer) + of_sites(z)
+        return block.quadratic(outer, sites, block.prepared()), rest, derivatives
+
+    (entries, linear, constant), exact, ((slope, hessian), (exact_slope, exact_hessian)) = everything(z)
+    np.testing.assert_allclose(constant + linear @ z - 0.5 * z @ dense(block, entries) @ z, exact, rtol=1e-9)
+    np.testing.assert_allclose(slope, exact_slope, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(hessian, exact_hessian, rtol=1e-4, atol=1e-4)
+
+
+def test_which_sites_there_are():
+    text = "dim g = 5\ndim obs\ndata of[obs]: index(g)\ndata h[obs]: index(g)\ndata n[obs]: count\nm ~ Normal(0, 1)\n"
     text += "a[g] ~ Normal(m, 1)\n"
     rows = 3000
-    data = {"of": np.arange(rows) % 5, "x": np.zeros(rows), "n": np.ones(rows, int)}
-    block = block_of(program_of(text + "n[obs] ~ Poisson(exp(a[of] + 0.1 * m * x))\n", data))
-    assert block.sites.by_element and block.num_sites == 6
+    data = {"of": np.arange(rows) % 5, "h": np.arange(rows) % 4, "n": np.ones(rows, int)}
     assert block_of(program_of(text + "n[obs] ~ Poisson(exp(a[of]))\n", data)).num_sites == 5
+    assert block_of(program_of(text + "n[obs] ~ Poisson(exp(a[of] + a[h]))\n", data)).num_sites == 2 * 14  # pairs of groups
 
 
 # ---------------------------------------------------------------- sizes
