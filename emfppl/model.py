@@ -15,6 +15,7 @@ from emfppl.grammar.source import SourceText
 from emfppl.read_source import read_source
 from emfppl.registered import table_with
 from emfppl.runtime import arguments
+from emfppl.runtime.budget import budget_of
 
 if TYPE_CHECKING:
     from emfppl.bound import Bound, NumpyroModel
@@ -45,17 +46,19 @@ class Model:
         *,
         sizes: Sizes | None = None,
         precision: str | None = None,
+        budget: str = "normal",
     ) -> Posterior:
         """The posterior given `data`: a dict, a frame, a Dataset, or the path of a JSON, NPZ, CSV or Parquet
         file.
 
         `guide`: how to approximate ("auto" chooses from the program; docs/inference.md lists the names).
         `num_draws`: how many draws ``fit.draws`` holds. `sizes`: of dims that no data show. `precision`:
-        "float32" or "float64". Raises `EmfError`.
+        "float32" or "float64". `budget`: "quick", "normal" or "thorough". Raises `EmfError`.
         """
         arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         arguments.guide_name(guide)
-        return self._bind(data, sizes, precision, "required").fit(guide, seed, num_draws, progress)
+        budget_of(budget)
+        return self._bind(data, sizes, precision, "required").fit(guide, seed, num_draws, progress, budget)
 
     def bind(self, data: Any = None, sizes: Sizes | None = None, precision: str | None = None) -> Bound:
         """The program with its data: a joint density, a map from noise to variables, a simulator.
@@ -164,9 +167,10 @@ def fit(
     *,
     sizes: Sizes | None = None,
     precision: str | None = None,
+    budget: str = "normal",
     distributions: Iterable[Distribution] = (),
 ) -> Posterior:
     """``load(path_or_model).fit(data, …)`` in one call; see `Model.fit`."""
     if not isinstance(path_or_model, Model):
         path_or_model = load(path_or_model, distributions=distributions)
-    return path_or_model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision)
+    return path_or_model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision, budget=budget)

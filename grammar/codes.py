@@ -527,6 +527,7 @@ CODES: tuple[Code, ...] = (
         "a fit that can't be refined so",
         "`fit.refine` draws by `nuts` or by `resample`, from the density of the data: a fit that was opened from a file has none.",
     ),
+    Code("E1106", "an unknown budget", "`budget=` is quick, normal or thorough: docs/trust.md says what they do."),
     Code(
         "E1190",
         "a simulation that needs data",

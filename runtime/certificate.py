@@ -3,7 +3,7 @@
 From N draws of the guide with log weights w = log p(values, data) − log q(values):
 
     ELBO            mean of w, with its standard error
-    log evidence    log mean exp w
+    log evidence    log mean exp w, or the exact one where that is known
     k̂               shape of the generalised Pareto tail of exp w (Vehtari et al. 2024): below .5 the weights have a
                     variance, above .7 what they give can't be trusted
     ESS             (Σ exp w)² / (N Σ exp 2w): the share of the draws that count when they are reweighted
@@ -24,12 +24,14 @@ GOOD_GAP, USABLE_GAP, BAD_GAP = 0.04, 0.1, 2.0  # nats between ELBO and evidence
 GOOD_ESS, BAD_ESS = 0.5, 0.01
 APART = 0.5  # nats between starts that hint at other modes
 CLOSE_ESS, CLOSE_GAP = 0.9, 0.05
+EQUAL = 1e-7  # by how much, relative to their size, log weights differ that are equal up to rounding
 
 
 @dataclass(frozen=True)
 class Certificate:
     """Figures of a fit; `draws` is N, `spread` how far apart in nats the starts ended, `not_finite` the share of draws
-    whose weight is not a number."""
+    whose weight is not a number. `exact`: the guide is the posterior itself, with nothing to learn; `exact_evidence`: log p(data)
+    by quadrature, up to `exact_error`."""
 
     elbo: float
     elbo_se: float
@@ -41,11 +43,14 @@ class Certificate:
     not_finite: float = 0.0
     converged: bool = False
     interrupted: bool = False
+    exact: bool = False
+    exact_evidence: float | None = None
+    exact_error: float = 0.0
 
     @property
     def gap(self) -> float:
-        """log evidence − ELBO: an estimate, from below, of KL(guide ‖ posterior) in nats."""
-        return self.log_evidence - self.elbo
+        """log evidence − ELBO: KL(guide ‖ posterior) in nats, an estimate from below unless the exact evidence is known."""
+        return (self.log_evidence if self.exact_evidence is None else self.exact_evidence) - self.elbo
 
     @property
     def level(self) -> int:
@@ -53,8 +58,19 @@ class Certificate:
         return max((grade for grade, _ in self._findings()), default=0)
 
     @property
+    def state(self) -> str:
+        """How the search ended, in a word or a few: that it is at rest is no praise where the guide can't follow the posterior."""
+        if self.interrupted:
+            return "interrupted"
+        if not self.converged:
+            return "not converged"
+        return "exact" if self.exact else "converged" if self.level < 2 else "at rest, but far from the posterior"
+
+    @property
     def verdict(self) -> str:
         """One sentence for each finding, and what to do next."""
+        if self.exact and not self.level:
+            return f"exact: this is the posterior in closed form, the log evidence is {self.elbo:.8g}."
         heads = ("trustworthy", "use with care", "not trustworthy")
         findings = [text for grade, text in self._findings() if grade == self.level and grade]
         advice = " Fit again, and let it run to its end." if self.interrupted else _ADVICE[self.level]
@@ -114,10 +130,12 @@ def _graded(value: float, usable: float, bad: float, text: str) -> list[tuple[in
     return [(2 if value > bad else 1, text)] if value > usable else []
 
 
-def certify(log_weights: np.ndarray, **facts: Any) -> Certificate:
-    """The certificate of N log weights (N,); `facts` are its other fields."""
+def certify(log_weights: np.ndarray, learned: int = 1, **facts: Any) -> Certificate:
+    """The certificate of N log weights (N,) of a guide that learned so many numbers; `facts` are its other fields. A guide that
+    learned nothing and has equal weights is the posterior."""
     finite = log_weights[np.isfinite(log_weights)]
     count = log_weights.size
+    facts["exact"] = not learned and finite.size == count and bool(np.ptp(finite) <= EQUAL * max(1.0, abs(float(finite[0]))))
     facts["not_finite"] = 1 - finite.size / count
     if not finite.size:
         return Certificate(-np.inf, np.nan, -np.inf, np.inf, 0.0, count, **facts)

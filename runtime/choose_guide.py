@@ -36,6 +36,7 @@ from emfppl.runtime.guides.splines import BINS, Splines
 from emfppl.runtime.recipe import RANK, Flow, Recipe, recipe_from
 
 if TYPE_CHECKING:
+    from emfppl.runtime.budget import Budget
     from emfppl.runtime.program import Program
 
 FULL_RANK_UP_TO = 200  # latents
@@ -44,7 +45,7 @@ NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "c
 GATED = {"gated": "affine", "geometric": "geometric", "conjugate": "conjugate"}
 
 
-FLOW = Flow()
+FLOW, WIDE = Flow(), Flow(layers=3, hidden=(64, 64))
 
 
 def recipe_of(program: Program, name: str) -> Recipe:
@@ -97,12 +98,19 @@ def _of_rule(program: Program) -> Recipe:
     return Recipe("low_rank", rank=RANK, gates="shut") if is_flat else Recipe("mean_field")
 
 
-def next_rung(program: Program, name: str, recipe: Recipe) -> Recipe | None:
-    """What ``guide="auto"`` tries when `recipe` leaves a gap: a flow under it, where that is cheap."""
-    chosen = name != "auto" or program.graph.guide.backbone is not None
-    if chosen or recipe.layered or not 1 <= dimension(program) <= FULL_RANK_UP_TO:
-        return None
-    return replace(recipe, flow=FLOW)
+def ladder_of(program: Program, name: str, budget: Budget) -> tuple[tuple[Recipe, ...], bool]:
+    """The guides to fit, each started from the one before, and whether the last was asked for; raises `EmfError` E1101."""
+    recipe = recipe_of(program, name)
+    if name != "auto" or program.graph.guide.backbone is not None:
+        return ((recipe.plain, recipe) if recipe.layered else (recipe,)), True
+    return (recipe, *(_richer(program, recipe, budget) if budget.climbs else ())), False
+
+
+def _richer(program: Program, recipe: Recipe, budget: Budget) -> tuple[Recipe, ...]:
+    """What may follow when `recipe` leaves a gap: a flow under it, where that is cheap, and for a rich budget a wider one."""
+    if not 1 <= dimension(program) <= FULL_RANK_UP_TO:
+        return ()
+    return (replace(recipe, flow=FLOW), *([replace(recipe, flow=WIDE, splines=BINS)] if budget.rich else []))
 
 
 # ---------------------------------------------------------------- the program

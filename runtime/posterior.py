@@ -15,10 +15,11 @@ from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime import arguments
 from emfppl.runtime.certificate import Certificate
-from emfppl.runtime.compile import seldom
+from emfppl.runtime.compile import count_elements, seldom
 from emfppl.runtime.discrete.after_fit import most_probable, probabilities
-from emfppl.runtime.fit import WEIGHTS_MEMORY, FitResult, count_elements
+from emfppl.runtime.fit import FitResult
 from emfppl.runtime.guide import latent_nodes
+from emfppl.runtime.ladder import WEIGHTS_MEMORY
 from emfppl.runtime.noise import even_noise
 from emfppl.runtime.posterior_text import text_of
 from emfppl.runtime.precision import precision
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from emfppl.runtime.program import Program
     from emfppl.runtime.refined import Refined
+    from emfppl.runtime.report import Report
 
 Draws = dict[str, np.ndarray]
 PREDICTIVE, BARREN, DISCRETE = 1, 2, 3  # streams of random numbers apart from that of the guide
@@ -112,6 +114,10 @@ class Posterior:
     def guide(self) -> str:
         """The name of the guide."""
         return self.result.guide.name
+
+    def report(self) -> Report:
+        """What was tried: guides from cheap to rich with their figures, which was kept, and why the search ended."""
+        return self.result.report
 
     @property
     def gated(self) -> bool:
@@ -296,8 +302,7 @@ class Posterior:
 
     def how(self) -> str:
         """A line: what was fitted how, and how the search ended."""
-        state = "interrupted" if self.interrupted else "converged" if self.converged else "not converged"
-        return f"{self.guide} guide, {self.num_params} parameters, {self.seconds:.1f} s, {state}"
+        return f"{self.guide} guide, {self.num_params} parameters, {self.seconds:.1f} s, {self.certificate.state}"
 
     def figures(self) -> str:
         """A line: what says how good the guide is."""

@@ -50,6 +50,11 @@ class Recipe:
         """The same without a flow and splines."""
         return replace(self, flow=None, splines=0)
 
+    def extends(self, other: Recipe) -> bool:
+        """Whether this is the other with a flow or splines added to it."""
+        added = self.flow != other.flow or self.splines != other.splines
+        return added and self.plain == other.plain and other.flow in (None, self.flow) and other.splines in (0, self.splines)
+
     @property
     def name(self) -> str:
         backbone = self.flow.kind if self.flow else "splines" if self.splines else self.affine

@@ -11,7 +11,7 @@ import numpy as np
 
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.certificate import certify
-from emfppl.runtime.fit import count_elements
+from emfppl.runtime.compile import count_elements
 from emfppl.runtime.nuts import CHAINS, Chains, Nuts
 from emfppl.runtime.precision import precision
 from emfppl.runtime.progress import Progress

@@ -42,6 +42,7 @@ from emfppl.runtime.fit import FitResult
 from emfppl.runtime.posterior import Posterior
 from emfppl.runtime.program import Program
 from emfppl.runtime.refined import Refined, facts_from
+from emfppl.runtime.report import report_from
 from emfppl.runtime.selection import names_read
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _manifest(fit: Posterior, source: SourceText) -> dict[str, Any]:
             "seconds": result.seconds,
             "steps": result.steps,
             "warnings": list(result.warnings),
+            "report": _all_plain(result.report.as_dict()),
         },
         "draws": {"num_draws": fit.num_draws, "seed": fit.seed},
         "refined": {k: _plain(v) for k, v in fit.facts.as_dict().items()} if isinstance(fit, Refined) else None,
@@ -130,6 +132,13 @@ def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Draws:
 def _plain(value: Any) -> Any:
     """A number for JSON, one that is not finite as text."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _all_plain(value: Any) -> Any:
+    """Nested plain values for JSON."""
+    if isinstance(value, dict):
+        return {k: _all_plain(v) for k, v in value.items()}
+    return [_all_plain(v) for v in value] if isinstance(value, list) else _plain(value)
 
 
 def _hash(part: bytes) -> str:
@@ -204,9 +213,9 @@ def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributi
     params = _filled(guide.init(0), load_tensors(parts[PARAMS]))
     figures: dict[str, Any] = {k: float(v) if isinstance(v, str) else v for k, v in manifest["certificate"].items()}
     how = manifest["fit"]
-    result = FitResult(
-        guide, params, Certificate(**figures), how["precision"], how["seed"], how["seconds"], how["steps"], tuple(how["warnings"])
-    )
+    facts = (how["precision"], how["seed"], how["seconds"], how["steps"], tuple(how["warnings"]))
+    told = report_from(how.get("report", {"attempts": (), "stopped": ""}))
+    result = FitResult(guide, params, Certificate(**figures), *facts, report=told)
     if manifest.get("refined"):
         return Refined(program, result, load_tensors(parts[REFINED])["eps"], facts_from(manifest["refined"]))
     return Posterior(program, result, manifest["draws"]["num_draws"], manifest["draws"]["seed"])

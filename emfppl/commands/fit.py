@@ -48,6 +48,14 @@ FACTS = ("elbo", "elbo_se", "log_evidence", "khat", "ess", "converged", "num_par
     "--precision", type=click.Choice(["float32", "float64"]), help="Chosen from the program by default."
 )
 @click.option(
+    "--budget",
+    type=click.Choice(["quick", "normal", "thorough"]),
+    default="normal",
+    show_default=True,
+    help="How much work: one cheap guide, richer ones while they pay, or all of them.",
+)
+@click.option("--report", is_flag=True, help="Print first which guides were tried, and why no more.")
+@click.option(
     "--refine",
     is_flag=False,
     flag_value="nuts",
@@ -63,6 +71,7 @@ def fit(
     sizes: dict[str, int] | None,
     output: Path | None,
     netcdf: Path | None,
+    report: bool,
     refine: str | None,
     machine: bool,
     no_progress: bool,
@@ -85,13 +94,14 @@ def fit(
 
     model, progress = Model(text), not no_progress and sys.stderr.isatty()
     posterior = model.fit(read_all(data, compile_text(text)), sizes=sizes, progress=progress, **how)
+    tried = posterior.report()
     if refine and not posterior.interrupted:
         posterior = _refined(posterior, refine, progress)
     _save(posterior, output, netcdf)
     if machine:
-        echo_json(as_json(posterior))
+        echo_json(as_json(posterior) | ({"report": tried.as_dict()} if report else {}))
     else:
-        click.echo(str(posterior))
+        click.echo(f"{tried}\n\n{posterior}" if report else str(posterior))
     return INTERRUPTED if posterior.interrupted else 0
 
 

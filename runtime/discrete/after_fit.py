@@ -9,8 +9,8 @@ import numpy as np
 
 from emfppl.compiler.ast_to_checked.context import listed
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.compile import count_elements
 from emfppl.runtime.discrete.elimination import Elimination
-from emfppl.runtime.fit import count_elements
 from emfppl.runtime.precision import precision
 
 if TYPE_CHECKING:

@@ -82,6 +82,26 @@ def test_which_of_two_guides_is_better(change, wins):
     assert Certificate(**{**GOOD, "ess": 0.4, **change}).beats(below, 0.02) == wins
 
 
+def test_a_guide_that_learned_nothing_and_has_equal_weights_is_exact():
+    equal = -12.5 + 1e-12 * np.random.default_rng(0).normal(size=100)
+    c = certify(equal, 0, converged=True)
+    assert c.exact and c.state == "exact" and c.verdict.startswith("exact") and "-12.5" in c.verdict
+    assert not certify(equal, 3, converged=True).exact
+    assert not certify(equal + 0.01 * np.arange(100), 0, converged=True).exact
+    assert not certify(np.where(np.arange(100) < 1, -np.inf, -12.5), 0, converged=True).exact
+
+
+def test_the_exact_evidence_tells_the_gap():
+    c = Certificate(**GOOD, exact_evidence=-9.5)
+    assert c.gap == pytest.approx(0.5) and c.level == 1 and c.worth_climbing
+
+
+def test_a_search_at_rest_is_no_praise():
+    assert Certificate(**GOOD).state == "converged"
+    assert "far" in Certificate(**{**GOOD, "log_evidence": -5.0}).state
+    assert Certificate(**{**GOOD, "converged": False}).state == "not converged"
+
+
 def test_draws_without_a_finite_weight():
     c = certify(np.full(100, np.nan), converged=False)
     assert c.not_finite == 1 and c.elbo == -np.inf and c.level == 2

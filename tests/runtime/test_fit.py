@@ -176,7 +176,7 @@ def test_nothing_to_learn():
     f = fit("dim obs\ndata y[obs]: real\ny[obs] ~ Normal(0, 1)\n", {"y": Y})
     exact = stats.norm.logpdf(Y).sum()
     assert f.elbo == pytest.approx(exact) and f.log_evidence == pytest.approx(exact)
-    assert f.draws == {} and f.num_params == 0 and f.converged and f.verdict.startswith("trustworthy")
+    assert f.draws == {} and f.num_params == 0 and f.converged and f.verdict.startswith("exact")
     assert f.predict()["y"].shape == (1000, 4)
     assert len(f.summary()) == 0 and "0 latents" in str(f)
 

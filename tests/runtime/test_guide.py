@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +13,13 @@ from posteriors import CHAIN, CHAIN_Y, CONJUGATE, GROUPS, LABELLED, Y, conjugate
 import emfppl
 from emfppl.compiler.graph import GateSpec
 from emfppl.runtime.bijections.node_map import DistValue, SupportValue, node_map
+from emfppl.runtime.budget import BUDGETS
 from emfppl.runtime.choose_guide import (
     FLOW,
     NAMES,
     build_guide,
     flat,
-    next_rung,
+    ladder_of,
     order_of,
     rebuild_guide,
     recipe_of,
@@ -210,10 +213,23 @@ def test_scales_come_first_in_flows():
     assert order_of(GROUPED) == (1, 0, 2, 3, 4)
 
 
-def test_next_rung():
-    assert next_rung(GROUPED, "auto", recipe_of(GROUPED, "auto")).name == "gated iaf"
-    assert next_rung(GROUPED, "gated", recipe_of(GROUPED, "gated")) is None
-    assert next_rung(GROUPED, "auto", Recipe("full_rank", flow=FLOW)) is None
+def test_ladders():
+    def names(guide, budget="normal"):
+        recipes, wanted = ladder_of(GROUPED, guide, BUDGETS[budget])
+        return [r.name for r in recipes], wanted
+
+    assert names("auto") == (["gated full_rank", "gated iaf"], False)
+    assert names("auto", "quick") == (["gated full_rank"], False)
+    assert names("auto", "thorough") == (["gated full_rank", "gated iaf", "gated iaf"], False)
+    assert names("gated") == (["gated mean_field"], True)
+    assert names("iaf") == (["gated full_rank", "gated iaf"], True)
+
+
+def test_which_guide_extends_which():
+    plain, flow = Recipe("full_rank"), Recipe("full_rank", flow=FLOW)
+    assert flow.extends(plain) and replace(flow, splines=8).extends(flow) and replace(flow, splines=8).extends(plain)
+    assert not plain.extends(flow) and not flow.extends(flow) and not flow.extends(Recipe("mean_field"))
+    assert not replace(plain, flow=Flow(layers=3)).extends(flow)
 
 
 def test_guide_blocks():

@@ -1,0 +1,242 @@
+"""The ladder: guides from cheap to rich, each started from the one below, climbed while the certificate says that there is
+something to gain, within a budget."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emfppl.runtime.budget import Budget
+from emfppl.runtime.certificate import Certificate, certify
+from emfppl.runtime.choose_guide import build_guide
+from emfppl.runtime.guide import Guide
+from emfppl.runtime.optimise.rounds import UNKNOWN, Plan, Rounds, Search
+from emfppl.runtime.optimise.starts import Start, Starts
+from emfppl.runtime.progress import Progress
+from emfppl.runtime.recipe import Recipe
+from emfppl.runtime.report import Attempt, Report
+
+if TYPE_CHECKING:
+    from emfppl.runtime.program import Program
+
+WEIGHTS_MEMORY = 4_000_000  # numbers of the draws that are weighed at once
+WEIGHED = 100_000  # draws of a certificate, fewer of large programs
+
+Tree = Any
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all rungs of a fit share."""
+
+    program: Program
+    seed: int
+    precision: str
+    elements: int
+    progress: Progress
+    budget: Budget
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One fitted guide of the ladder; `steps` and `seconds` are its own."""
+
+    guide: Guide
+    search: Search
+    certificate: Certificate
+    steps: int = 0
+    seconds: float = 0.0
+
+    @property
+    def params(self) -> Tree:
+        return self.search.params[self.search.best]
+
+    @property
+    def lost(self) -> bool:
+        """Whether the search ended by itself with nothing finite."""
+        return self.search.lost and not self.search.interrupted
+
+    @property
+    def content(self) -> bool:
+        """Whether nothing is left to gain that the certificate can see."""
+        return self.search.converged and not self.certificate.worth_climbing
+
+    def attempt(self, kept: bool) -> Attempt:
+        """Its line of the report."""
+        c = self.certificate
+        figures = (c.elbo, c.elbo_se, c.gap, c.khat, c.ess)
+        return Attempt(
+            self.guide.name, self.guide.num_params(self.params), *figures, self.steps, self.seconds, self.search.converged, kept
+        )
+
+
+@dataclass
+class Ladder:
+    """A climb: the rungs tried so far, and the best of them. `wanted`: the guide was asked for by name, so the last rung is kept
+    whatever its figures."""
+
+    task: Task
+    wanted: bool
+    best: Rung | None = None
+    tried: list[Rung] = field(default_factory=list)
+    stopped: str = ""
+
+    def climb(self, recipes: tuple[Recipe, ...]) -> Rung | None:
+        """The best rung; None if nothing finite was found."""
+        for number, recipe in enumerate(recipes):
+            last = number == len(recipes) - 1
+            rung = timed(self._rung, recipe, last)
+            if rung is not None:
+                self.tried.append(rung)
+                self._choose(rung, self.wanted and last)
+            if self._ends(last):
+                break
+        return self.best
+
+    def _rung(self, recipe: Recipe, last: bool) -> Rung | None:
+        below = [rung for rung in self.tried if not rung.lost and recipe.extends(rung.guide.recipe)]
+        if below:
+            return with_layers(self.task, recipe, below[-1])
+        return first_rung(self.task, recipe, self.task.budget.rounds if last else self.task.budget.rounds_below)
+
+    def _choose(self, rung: Rung, wanted: bool) -> None:
+        below = self.best
+        if below is None or (not rung.lost and (wanted or _better(rung, below))):
+            self.best = rung
+        elif rung.search.interrupted:
+            below.search.interrupted = True
+            self.best = replace(below, certificate=replace(below.certificate, interrupted=True))
+
+    def _ends(self, last: bool) -> bool:
+        """Whether the climb is over, and why."""
+        if self.best is None:
+            return last
+        if self.best.search.interrupted:
+            self.stopped = "interrupted"
+        elif self.wanted and last:
+            self.stopped = "this guide was asked for"
+        elif not self.wanted and self.best.content:
+            self.stopped = "the certificate sees nothing left to gain"
+        elif last and self.task.budget.climbs:
+            self.stopped = "there is no richer guide for this program" + ("" if self.task.budget.rich else " in this budget")
+        elif last:
+            self.stopped = f"the budget is {self.task.budget.name}"
+        return bool(self.stopped)
+
+    def report(self) -> Report:
+        """All rungs, and why there are no more."""
+        return Report(tuple(r.attempt(self.best is not None and r.search is self.best.search) for r in self.tried), self.stopped)
+
+    @property
+    def steps(self) -> int:
+        return sum(rung.steps for rung in self.tried)
+
+
+def timed(fit: Any, *arguments: Any) -> Rung | None:
+    """The rung that `fit` gives, with the seconds that it took."""
+    began = time.perf_counter()
+    rung = fit(*arguments)
+    return rung and replace(rung, seconds=time.perf_counter() - began)
+
+
+def _better(rung: Rung, below: Rung) -> bool:
+    return rung.certificate.beats(below.certificate, 0.02 if below.search.converged else 0.0)
+
+
+# ---------------------------------------------------------------- rungs
+
+
+def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
+    """A guide from the mode and from the prior's centre, in so many rounds."""
+    guide = build_guide(task.program, recipe)
+    try:
+        starts, at_mode = _starts(task, guide, recipe)
+    except KeyboardInterrupt:
+        return _not_begun(task, guide)
+    plan = make_plan(task, guide.dim, len(starts), 400 if at_mode else 1000, rounds)
+    rung = _search(task, guide, plan, starts)
+    if rung.lost:
+        source = Starts(guide, task.seed, task.elements)
+        again = [source.at_point(point) for point in source.finite_points()[: len(starts)]]
+        rung = _search(task, guide, plan, again) if again else rung
+    return None if rung.lost else rung
+
+
+def _not_begun(task: Task, guide: Guide) -> Rung:
+    """The guide as it stands at the prior's centre."""
+    params = Starts(guide, task.seed, task.elements).at_centre().params
+    search = Search([params], [UNKNOWN], interrupted=True)
+    rounds = Rounds(guide, make_plan(task, guide.dim, 1, 1, 1), task.seed)
+    return Rung(guide, search, _certificate(task, rounds, search, 0.0))
+
+
+def _starts(task: Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], bool]:
+    """The starts, and whether the first is at a mode."""
+    starts = Starts(guide, task.seed, task.elements)
+    task.progress.say("looking for the mode")
+    by_mode = recipe.affine == "full_rank" or starts.own.size or guide.gates.conjugate
+    mode = starts.find_mode() if by_mode else None
+    if mode is None:
+        centre = starts.at_centre()
+        return [centre, starts.beside(centre)][: _count_of_starts(task)], False
+    first = starts.at_mode(mode)
+    second = starts.beside(first) if recipe.shut else starts.at_centre()
+    return [first, second][: _count_of_starts(task)], mode.settled
+
+
+def _count_of_starts(task: Task) -> int:
+    return 2 if task.elements <= 50_000 else 1
+
+
+def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
+    """A flow, splines or both under a fitted guide, the identity at first; None if there is nothing to put there."""
+    guide = build_guide(task.program, recipe)
+    if not guide.backbone.layers:
+        return None
+    backbone = guide.backbone.grown(below.params["backbone"], np.random.default_rng(task.seed))
+    units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
+    plan = replace(make_plan(task, guide.dim, 1, 500, task.budget.rounds), rates=(0.03, 0.01), shrink=0.7)
+    return _search(task, guide, plan, [Start({**below.params, "backbone": backbone}, units)], below.search.spread)
+
+
+def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) -> Plan:
+    """How much work: the more numbers a draw works on, the fewer draws a step; the more latents, the larger the gain that
+    no longer counts."""
+    elements = task.elements
+    draws = 16 if elements <= 2_000 else 8 if elements <= 20_000 else 4 if elements <= 200_000 else 2
+    lanes = 2 * starts
+    return Plan(
+        draws,
+        first_round=first_round,
+        rounds=rounds,
+        tolerance=max(0.02, 0.0002 * dim),
+        evaluation=4000 if elements <= 2_000 else 1000 if elements <= 20_000 else 200,
+        batch=int(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 250)),
+        chunk=int(np.clip(20_000_000 / (elements * draws * lanes + 1), 5, 200)),
+    )
+
+
+def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: float = 0.0) -> Rung:
+    """The fitted guide, with a certificate on draws that the search has not seen. `spread`: between starts, before this."""
+    rounds = Rounds(guide, plan, task.seed, task.progress.report(guide.name))
+    if guide.num_params(starts[0].params):
+        search = rounds.run([s.params for s in starts], [s.units for s in starts])
+    else:
+        search = Search([starts[0].params], rounds.score([starts[0].params]), converged=True)
+    task.progress.say("weighing draws")
+    return Rung(guide, search, _certificate(task, rounds, search, max(spread, search.spread)), search.steps)
+
+
+def _certificate(task: Task, rounds: Rounds, search: Search, spread: float) -> Certificate:
+    """A second Ctrl-C leaves it empty."""
+    count = int(np.clip(20_000_000 / max(task.elements, 1), 2_000, WEIGHED))
+    params = search.params[search.best]
+    try:
+        weights = rounds.log_weights(params, count)
+    except KeyboardInterrupt:
+        search.interrupted, weights = True, np.full(1, np.nan)
+    facts = {"spread": spread, "converged": search.converged, "interrupted": search.interrupted}
+    return certify(weights, learned=rounds.guide.num_params(params), **facts)
