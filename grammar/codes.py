@@ -529,6 +529,11 @@ CODES: tuple[Code, ...] = (
     ),
     Code("E1106", "an unknown budget", "`budget=` is quick, normal or thorough: docs/trust.md says what they do."),
     Code(
+        "E1107",
+        "fits that can't be compared",
+        "Leave-one-out predictions are compared entry by entry: all fits must observe the same variables with the same values.",
+    ),
+    Code(
         "E1190",
         "a simulation that needs data",
         "Observed data are used above the line that draws them, so that nothing can be drawn without them.",

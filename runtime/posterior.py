@@ -28,6 +28,8 @@ from emfppl.runtime.summary import COLUMNS, Summary, escaped, summarise
 if TYPE_CHECKING:
     import arviz
 
+    from emfppl.runtime.compare import Comparison
+    from emfppl.runtime.loo import Loo
     from emfppl.runtime.program import Program
     from emfppl.runtime.refined import Refined
     from emfppl.runtime.report import Report
@@ -330,6 +332,20 @@ class Posterior:
         from emfppl.runtime.refine import refine
 
         return refine(self, method, self.seed if seed is None else arguments.seed_of(seed), progress)
+
+    # ------------------------------------------------------------ prediction of what is left out
+
+    def loo(self) -> Loo:
+        """How well each observed entry is predicted from all others: PSIS-LOO, with the guide's own importance weights."""
+        from emfppl.runtime.loo import loo
+
+        return loo(self)
+
+    def compare(self, *others: Posterior) -> Comparison:
+        """This fit and others of the same data, from the best to the worst by `loo`, with differences and their standard errors."""
+        from emfppl.runtime.compare import compare
+
+        return compare([self, *others])
 
     # ------------------------------------------------------------ elsewhere
 

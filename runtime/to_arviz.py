@@ -25,7 +25,7 @@ def to_arviz(fit: Posterior) -> arviz.InferenceData:
     chains = {"posterior": fit.draws, "posterior_predictive": fit.predict()}
     plain = {"observed_data": _values(binding, Role.OBSERVED), "constant_data": _values(binding, Role.DATA)}
     if plain["observed_data"]:
-        chains["log_likelihood"] = _log_likelihood(fit)
+        chains["log_likelihood"] = log_likelihood(fit, fit.draws)
     groups = {name: _dataset(binding, _by_chain(group, fit.num_chains), ["chain", "draw"]) for name, group in chains.items()}
     groups |= {name: _dataset(binding, group, []) for name, group in plain.items() if group}
     return arviz.InferenceData(attrs={"inference_library": "emfppl", "guide": fit.guide}, **groups)
@@ -56,7 +56,8 @@ def _values(binding: Binding, role: Role) -> Draws:
     return out
 
 
-def _log_likelihood(fit: Posterior) -> Draws:
+def log_likelihood(fit: Posterior, draws: Draws) -> Draws:
+    """The log density of every observed entry at draws, by variable, leading axis draws; nan where the entry is missing."""
     guide, program = fit.result.guide, fit.program
     names = dict.fromkeys(program.noise_variables.values())
 
@@ -65,7 +66,7 @@ def _log_likelihood(fit: Posterior) -> Draws:
 
     with precision(fit.result.precision):
         run = jax.jit(lambda params, many, data: jax.lax.map(lambda v: one(params, v, data), many, batch_size=100))
-        found = run(fit.result.params, {name: fit.draws[name] for name in names}, program.data)
+        found = run(fit.result.params, {name: draws[name] for name in names}, program.data)
         return {name: np.asarray(value) for name, value in found.items()}
 
 
