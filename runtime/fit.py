@@ -10,6 +10,7 @@ from emfppl.runtime.budget import budget_of
 from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.choose_guide import build_guide, ladder_of
 from emfppl.runtime.compile import count_elements
+from emfppl.runtime.conjugate import PROBES, Exact, in_closed_form
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.ladder import Ladder, Rung, Task
 from emfppl.runtime.nonfinite import not_finite
@@ -57,6 +58,9 @@ def fit_program(
     began, work = time.perf_counter(), budget_of(budget)
     recipes, wanted = ladder_of(program, guide, work)
     chosen = precision or default_precision(program)
+    exact = in_closed_form(program, guide)
+    if exact is not None:
+        return _exact(program, exact, chosen, seed, began)
     with Progress(progress) as shown:
         task = Task(program, seed, chosen, count_elements(program), shown, work)
         ladder = _climbed(task, wanted, recipes)
@@ -76,6 +80,15 @@ def _climbed(task: Task, wanted: bool, recipes: tuple[Recipe, ...]) -> Ladder:
     with in_precision(task.precision):
         ladder.climb(recipes)
     return ladder
+
+
+def _exact(program: Program, exact: Exact, precision: str, seed: int, began: float) -> FitResult:
+    """The posterior of a conjugate program, with nothing to fit."""
+    guide = build_guide(program, Recipe("mean_field", gates="exact"))
+    params = {**guide.init(seed), "gates": exact.parts}
+    evidence = exact.log_evidence
+    certificate = Certificate(evidence, 0.0, evidence, -np.inf, 1.0, PROBES, converged=True)
+    return FitResult(guide, params, certificate, precision, seed, time.perf_counter() - began, 0)
 
 
 def default_precision(program: Program) -> str:

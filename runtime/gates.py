@@ -29,6 +29,7 @@ from emfppl.runtime.bijections.updated_laws import LOC, SCALE
 
 KINDS = ("affine", "geometric", "conjugate", "exact", "shut")
 MODES = {"off": "none", "per_element": "affine", "per_variable": "affine"}  # of a guide block, which are other kinds
+NOTHING = -30.0  # logarithm of a weight
 WIDEST = 3.0  # unit in which the place of pseudo-observations of positive or bounded numbers moves
 
 Params = dict[str, Any]
@@ -83,6 +84,8 @@ class Gates:
     def init(self, updates: Mapping[str, Params] | None = None) -> Params:
         """NumPy parameters by node key, or by variable where one gate serves a whole variable: logits as specified, and the
         pseudo-observations of `updates`, by default some that weigh as good as nothing."""
+        if self.kind == "exact":
+            return {key: self._no_counts(key) for key in self.shapes}
         out: Params = {}
         for key in self.shapes:
             match self.kind_of(key):
@@ -105,10 +108,21 @@ class Gates:
         return float(np.log(opening / (1 - opening)))
 
     def _nothing(self, key: str) -> Params:
-        shape = tuple(self.shapes[key])
+        """Pseudo-observations that weigh as good as nothing."""
         if isinstance(self.family(key), Dirichlet):
-            return {"log_counts": np.full((*shape[:-1], shape[-1] + 1), -30.0)}
-        return {"loc": np.zeros(shape), "log_weight": np.full(shape, -30.0)}
+            return {"log_counts": np.full(self._counted(key), NOTHING)}
+        return {"loc": np.zeros(self.shapes[key]), "log_weight": np.full(self.shapes[key], NOTHING)}
+
+    def _no_counts(self, key: str) -> Params:
+        """Natural parameters of zero."""
+        if isinstance(self.family(key), Dirichlet):
+            return {"a": np.zeros(self._counted(key))}
+        return {"a": np.zeros(self.shapes[key]), "b": np.zeros(self.shapes[key])}
+
+    def _counted(self, key: str) -> tuple[int, ...]:
+        """The shape of the counts of a Dirichlet node: one more than its noise has."""
+        *batch, size = self.shapes[key]
+        return (*batch, size + 1)
 
     def openings(self, learned: Mapping[str, Any]) -> dict[str, Any] | None:
         """By node key λ, or the parts of a gate (`updated_laws`); a key left out is ungated (the prior's map in full)."""

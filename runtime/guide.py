@@ -86,8 +86,7 @@ class Guide:
 
     @cached_property
     def _placed(self) -> Callable[..., Params]:
-        options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}
-        return jax.jit(lambda u, ratio, data: placed(self.program, self.gates, u, ratio, data), compiler_options=options)
+        return once(lambda u, ratio, data: placed(self.program, self.gates, u, ratio, data))
 
     def _updates(self, frame: Frame) -> Params | None:
         """The pseudo-observations that make the guide what the frame says where the backbone does not, and else weigh as much as

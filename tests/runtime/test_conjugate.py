@@ -1,0 +1,157 @@
+"""Conjugate programs: posterior and evidence in closed form against SciPy's; what is nearly conjugate is fitted like any other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import betaln, gammaln
+
+import emfppl
+from emfppl.runtime.conjugate import exact_posterior, in_closed_form, may_be_conjugate
+
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
+
+def looked_at(text, data):
+    return exact_posterior(emfppl.load(text).bind(data).program)
+
+
+def gamma_ratio(a, b, more, extra):
+    """log of the integral of x^more exp(−extra x) over Gamma(a, b)."""
+    return a * np.log(b) - gammaln(a) + gammaln(a + more) - (a + more) * np.log(b + extra)
+
+
+K, Y, X = 7, np.array([3.0, 0.0, 2.0, 5.0]), np.array([0.3, 2.0, 1.1, 0.4])
+BERNOULLI = np.array([True, True, False, True])
+NORMAL_MEAN = "dim o\ndata y[o]: real\n{}\ny[o] ~ Normal(1, {})\n"
+SQUARES = float(((X - 1) ** 2).sum() / 2)
+HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+
+CASES = {
+    "beta, binomial": (
+        "data k: count\np ~ Beta(2, 3)\nk ~ Binomial(10, p)\n", {"k": K}, {"p": (K, 3)}, stats.betabinom(10, 2, 3).logpmf(K)),
+    "uniform, Bernoulli": (
+        "dim o\ndata y[o]: bool\np ~ Uniform(0, 1)\ny[o] ~ Bernoulli(p)\n", {"y": BERNOULLI}, {"p": (3, 1)}, betaln(4, 2)),
+    "beta, logits": (
+        "data k: count\np ~ Beta(2, 3)\nk ~ Binomial(10, logits = log(p / (1 - p)))\n", {"k": K}, {"p": (K, 3)},
+        stats.betabinom(10, 2, 3).logpmf(K)),
+    "beta, geometric": (
+        "dim o\ndata y[o]: count\np ~ Beta(2, 3)\ny[o] ~ Geometric(p)\n", {"y": Y}, {"p": (4, Y.sum())},
+        betaln(6, 3 + Y.sum()) - betaln(2, 3)),
+    "beta, negative binomial": (
+        "dim o\ndata y[o]: count\np ~ BetaProportion(0.4, 5)\ny[o] ~ NegativeBinomial(3, p)\n", {"y": Y}, {"p": (Y.sum(), 12)},
+        betaln(2 + Y.sum(), 15) - betaln(2, 3) + sum(gammaln(Y + 3) - gammaln(3) - gammaln(Y + 1))),
+    "gamma, Poisson": (
+        "dim o\ndata y[o]: count\nr ~ Gamma(2, 1.5)\ny[o] ~ Poisson(0.5 * r)\n", {"y": Y}, {"r": (Y.sum(), 2)},
+        gamma_ratio(2, 1.5, Y.sum(), 2) + Y.sum() * np.log(0.5) - gammaln(Y + 1).sum()),
+    "exponential, exponential": (
+        "dim o\ndata y[o]: positive\nr ~ Exponential(2)\ny[o] ~ Exponential(r)\n", {"y": X}, {"r": (4, X.sum())},
+        gamma_ratio(1, 2, 4, X.sum())),
+    "a rate of BUGS, Gamma": (
+        "dim o\ndata y[o]: positive\nr ~ Gamma(0.001, 0.001)\ny[o] ~ Gamma(3, r)\n", {"y": X}, {"r": (12, X.sum())},
+        gamma_ratio(0.001, 0.001, 12, X.sum()) + 2 * np.log(X).sum() - 4 * gammaln(3)),
+    "precision, Normal": (
+        NORMAL_MEAN.format("t ~ Chi2(5)", "1 / sqrt(t)"), {"y": X}, {"t": (2, SQUARES)},
+        gamma_ratio(2.5, 0.5, 2, SQUARES) - 4 * HALF_LOG_2PI),
+    "variance, Normal": (
+        NORMAL_MEAN.format("v ~ InverseGamma(3, 2)", "sqrt(v)"), {"y": X}, {"v": (2, SQUARES)},
+        gamma_ratio(3, 2, 2, SQUARES) - 4 * HALF_LOG_2PI),
+    "a median, LogNormal": (
+        "data y: positive\nm ~ LogNormal(0, 2)\ny ~ LogNormal(log(m), 1)\n", {"y": 3.0}, {"m": (np.log(3), 1)},
+        stats.norm(0, 5**0.5).logpdf(np.log(3)) - np.log(3)),
+    "Dirichlet, multinomial": (
+        "dim k = 3\ndata n[k]: count\np[k] ~ Dirichlet([1, 2, 3])\nn[k] ~ Multinomial(12, p)\n", {"n": [3, 4, 5]},
+        {"p": (np.array([3, 4, 5]),)}, stats.dirichlet_multinomial([1, 2, 3], 12).logpmf([3, 4, 5])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_evidence_and_counts_in_closed_form(name):
+    text, data, counts, evidence = CASES[name]
+    found = looked_at(text, data)
+    assert found.log_evidence == pytest.approx(evidence, abs=1e-8)
+    for latent, expected in counts.items():
+        for part, value in zip(("a", "b"), expected, strict=False):
+            np.testing.assert_allclose(found.parts[latent][part], value, rtol=1e-7, atol=1e-9)
+
+
+def test_many_latents_of_several_kinds_at_once():
+    text = """
+    dim group
+    dim kind = 3
+    dim o
+    data of[o]: index(group)
+    data sort[o]: index(kind)
+    data y[o]: count
+    data n[group]: count
+    rate[group] ~ Gamma(2, 1)
+    share[kind] ~ Dirichlet([1, 1, 1])
+    p[group] ~ Beta(1, 1)
+    twice[group] = 2 * rate
+    y[o] ~ Poisson(twice[of])
+    sort[o] ~ Categorical(share)
+    n[group] ~ Binomial(9, p)
+    """.replace("\n    ", "\n")
+    data = {"of": ["a", "b", "b", "c"], "sort": [0, 2, 2, 2], "y": [3, 0, 2, 5], "n": [4, 9, 0]}
+    found = looked_at(text, data)
+    np.testing.assert_allclose(found.parts["rate"]["a"], [3, 2, 5], atol=1e-8)
+    np.testing.assert_allclose(found.parts["rate"]["b"], [2, 4, 2], atol=1e-8)
+    np.testing.assert_allclose(found.parts["share"]["a"], [1, 0, 3], atol=1e-8)
+    np.testing.assert_allclose([found.parts["p"]["a"], found.parts["p"]["b"]], [[4, 9, 0], [5, 0, 9]], atol=1e-8)
+
+
+NEARLY = {
+    "another likelihood": ("data k: count\np ~ Beta(2, 3)\nk ~ Poisson(p)\n", {"k": 2}),
+    "a power": ("data k: count\np ~ Beta(2, 3)\nk ~ Binomial(10, p^1.001)\n", {"k": 2}),
+    "a rate beside another": ("data k: count\nr ~ Gamma(2, 1)\nk ~ Poisson(r + 0.001)\n", {"k": 2}),
+    "a factor": ("data k: count\nr ~ Gamma(2, 1)\nk ~ Poisson(r)\nfactor 0.0001 * sin(r)\n", {"k": 2}),
+    "a scale, not a variance": (NORMAL_MEAN.format("v ~ InverseGamma(3, 2)", "v"), {"y": X}),
+    "a precision of a half-normal": (NORMAL_MEAN.format("v ~ HalfNormal(2)", "sqrt(v)"), {"y": X}),
+    "counts below zero": ("data y: real\nr ~ Gamma(2, 1)\ny ~ Normal(0, 1)\nfactor 3 * r\n", {"y": 1.0}),
+    "two of one statement": ("data k: count\np ~ Beta(2, 3)\nq ~ Beta(2, 3)\nk ~ Binomial(10, p * q)\n", {"k": 2}),
+    "elements of one vector": (
+        "dim g = 2\ndata k: count\nr[g] ~ Gamma(2, 1)\nk ~ Poisson(sum(r))\n", {"k": 2}),
+    "simplex and its square": (
+        "dim k = 3\ndata n: count\np[k] ~ Dirichlet([1, 2, 3])\nn ~ Binomial(5, p[0]^2)\n", {"n": 2}),
+    "a prior with a parent": (
+        "data k: count\na ~ Gamma(2, 1)\nr ~ Gamma(2, a)\nk ~ Poisson(r)\n", {"k": 2}),
+    "a Uniform elsewhere": ("data k: count\np ~ Uniform(0, 0.9)\nk ~ Binomial(10, p)\n", {"k": 2}),
+    "cut": ("data k: count\np: real(0, 0.9) ~ Beta(1, 1)\nk ~ Binomial(10, p)\n", {"k": 2}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEARLY)
+def test_what_is_nearly_conjugate_is_not_taken_for_it(name):
+    assert looked_at(*NEARLY[name]) is None
+
+
+def test_what_is_not_worth_a_look():
+    """Where statements read several latents, or priors are all normal."""
+    bound = emfppl.load("dim o\ndata y[o]: real\nm ~ Normal(0, 1)\ns ~ Exponential(1)\ny[o] ~ Normal(m, s)\n").bind({"y": X})
+    assert not may_be_conjugate(bound.program)
+
+
+def test_a_fit_in_closed_form(tmp_path):
+    """Draws, figures, predictions and a saved file, as of any fit."""
+    text, data, _, evidence = CASES["gamma, Poisson"]
+    fit = emfppl.fit(text, data, progress=False, num_draws=4000)
+    law = stats.gamma(2 + Y.sum(), scale=1 / 3.5)
+    assert fit.elbo == fit.log_evidence == pytest.approx(evidence, abs=1e-8)
+    assert (fit.elbo_se, fit.num_params, fit.converged, fit.guide) == (0.0, 0, True, "exact conjugate")
+    assert stats.kstest(fit.draws["r"], law.cdf).pvalue > 1e-3
+    np.testing.assert_allclose(fit.draws["r"].mean(), law.mean(), rtol=0.01)
+    np.testing.assert_allclose(fit.draws["r"].std(), law.std(), rtol=0.02)
+    np.testing.assert_allclose(fit.predict()["y"].mean(), 0.5 * law.mean(), rtol=0.05)
+    np.testing.assert_allclose(fit.gates()["r"], 2 / (2 + Y.sum()))
+    fit.save(tmp_path / "fit.emfit")
+    again = emfppl.open(tmp_path / "fit.emfit")
+    np.testing.assert_array_equal(again.draws["r"], fit.draws["r"])
+    assert again.num_params == 0 and again.elbo == fit.elbo
+
+
+def test_a_guide_that_is_asked_for_is_fitted():
+    text, data, *_ = CASES["gamma, Poisson"]
+    block = f"{text}guide {{\n  backbone mean_field\n}}\n"
+    assert in_closed_form(emfppl.load(block).bind(data).program, "auto") is None
+    assert in_closed_form(emfppl.load(text).bind(data).program, "mean_field") is None
