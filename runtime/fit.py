@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from emfppl.runtime.nonfinite import not_finite
 from emfppl.runtime.precision import precision as in_precision
 from emfppl.runtime.progress import Progress
 from emfppl.runtime.recipe import Recipe
-from emfppl.runtime.report import Report
+from emfppl.runtime.report import Attempt, Report
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
@@ -86,9 +87,11 @@ def _exact(program: Program, exact: Exact, precision: str, seed: int, began: flo
     """The posterior of a conjugate program, with nothing to fit."""
     guide = build_guide(program, Recipe("mean_field", gates="exact"))
     params = {**guide.init(seed), "gates": exact.parts}
-    evidence = exact.log_evidence
-    certificate = Certificate(evidence, 0.0, evidence, -np.inf, 1.0, PROBES, converged=True)
-    return FitResult(guide, params, certificate, precision, seed, time.perf_counter() - began, 0)
+    seconds, evidence = time.perf_counter() - began, exact.log_evidence
+    certificate = Certificate(evidence, 0.0, evidence, -math.inf, 1.0, PROBES, converged=True, exact=True)
+    only = Attempt(guide.name, 0, evidence, 0.0, 0.0, -math.inf, 1.0, 0, seconds, converged=True, kept=True)
+    told = Report((only,), "the posterior is in closed form")
+    return FitResult(guide, params, certificate, precision, seed, seconds, 0, report=told)
 
 
 def default_precision(program: Program) -> str:

@@ -139,6 +139,7 @@ def test_a_fit_in_closed_form(tmp_path):
     law = stats.gamma(2 + Y.sum(), scale=1 / 3.5)
     assert fit.elbo == fit.log_evidence == pytest.approx(evidence, abs=1e-8)
     assert (fit.elbo_se, fit.num_params, fit.converged, fit.guide) == (0.0, 0, True, "exact conjugate")
+    assert fit.verdict.startswith("exact") and "closed form" in str(fit.report())
     assert stats.kstest(fit.draws["r"], law.cdf).pvalue > 1e-3
     np.testing.assert_allclose(fit.draws["r"].mean(), law.mean(), rtol=0.01)
     np.testing.assert_allclose(fit.draws["r"].std(), law.std(), rtol=0.02)
