@@ -32,9 +32,9 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-# make bench ONLY=regressions; without ONLY it lists what there is
+# make bench ONLY=regressions; without ONLY it lists what there is. MODELS=arK,garch selects rows of the long ones
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks $(ONLY)
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(MODELS),--models=$(MODELS)) $(OPTIONS)
 
 wheel: $(STAMP)
 	rm -rf dist build

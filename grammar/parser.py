@@ -36,7 +36,9 @@ class _KeepAll:
 @cache
 def line_parser() -> Lark:
     """Reads one line from its tokens, from the start ``line`` or ``guide_line``; `lex` gives the tokens of a whole text."""
-    return _saved() or compiled()
+    parser = _saved() or compiled()
+    parser.lexer = parser._build_lexer()  # Lark's `lex` would build one for every text, which takes longer than most texts
+    return parser
 
 
 def compiled() -> Lark:

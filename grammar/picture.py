@@ -74,6 +74,8 @@ def _mark(source: SourceText, span: Span, sign: str, words: str = "") -> Mark:
 
 def _shown(text: str) -> str:
     """A line as it is printed: tabs as spaces, what can't be printed as a box."""
+    if text.isprintable():
+        return text.rstrip()
     out = ""
     for sign in text.rstrip():
         out += " " * (TAB - _width(out) % TAB) if sign == "\t" else sign if _prints(sign) else "\N{REPLACEMENT CHARACTER}"
@@ -96,6 +98,8 @@ def _prints(sign: str) -> bool:
 
 def _columns(text: str) -> int:
     """How many columns a beginning of a line takes as shown."""
+    if text.isascii() and "\t" not in text:
+        return len(text)
     shown = 0
     for sign in text:
         shown += TAB - shown % TAB if sign == "\t" else _width(sign)

@@ -156,8 +156,9 @@ class _Reader:
 
     def _tell(self, line: Line, fault: Fault) -> None:
         """Say what is wrong with a line, unless something in it was told already."""
-        here = bisect_left(self.told, line.span.start)
-        if here == len(self.told) or self.told[here] >= line.span.end:
+        here, last = bisect_left(self.told, line.span.start), line.tokens[-1]
+        end = line.span.end + (last.start_pos == last.end_pos)  # a bracket without text stands for a wrong one, which is told
+        if here == len(self.told) or self.told[here] >= end:
             told = explain(fault)
             if not (self.goes_on and told.code == "E0106"):
                 self.found.append(told)

@@ -18,6 +18,7 @@ PROGRAMS = sorted((ROOT / "examples").rglob("*.emf"))
 REGRESSIONS = [c for c in regressions() if "eight_schools" not in c.name]
 EIGHT_SCHOOLS = next(c for c in regressions() if "eight_schools" in c.name)
 EXAMPLES = {c.name: c for c in examples()}
+pytestmark = pytest.mark.usefixtures("well_compiled")
 
 
 def fitted(case: Case, **options) -> emfppl.Posterior:

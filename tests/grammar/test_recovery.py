@@ -61,6 +61,7 @@ RECOVERY = {
     "nesting": (f"x = {'-' * 200}1\ny = {'(' * 500}1{')' * 500}\n", ["E0110"], ["y"]),
     "a long sum": (f"x = {'+'.join('1' * 200)}\ny = {'+'.join('1' * 90)}\n", ["E0110"], ["y"]),
     "nested blocks": ("for t in d {\n" * 30 + "}\n" * 30, ["E0110"] * 10, ["For"]),
+    "a bracket closed by another": ("for t in time[1)\ny = 2\n", ["E0104"], ["y"]),
     "a null byte": ("x = 1\0\ny = 2\n", ["E0101"], ["x", "y"]),
 }
 

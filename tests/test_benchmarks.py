@@ -1,0 +1,148 @@
+"""The parts of the benchmarks that need no fit: exact evidences, how draws are judged, rows that are kept."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import multivariate_normal, norm
+
+from benchmarks import exact, gaps, posteriordb, rows
+from benchmarks.agreement import EXAMPLES, PAPER, paper
+
+SCHOOLS = {k: np.array(v, float) for k, v in json.loads((EXAMPLES / "eight_schools.json").read_text()).items()}
+TASKS = {t.name: t for t in paper()}
+
+
+@pytest.mark.parametrize(("prior", "known"), [((5, 0, 5), -31.2612), ((10, 5, 1), -36.1308)])
+def test_the_evidence_of_eight_schools(prior, known):
+    """Against adaptive quadrature of the multivariate normal density, and the published figure."""
+    mu_sd, loc, sd = prior
+
+    def density(log_tau):
+        covariance = np.diag(SCHOOLS["sigma"] ** 2 + np.exp(2 * log_tau)) + mu_sd**2
+        return np.exp(multivariate_normal.logpdf(SCHOOLS["y"], cov=covariance) + 30) * norm.pdf(log_tau, loc, sd)
+
+    found = exact.eight_schools(SCHOOLS["y"], SCHOOLS["sigma"], *prior)
+    assert found == pytest.approx(np.log(quad(density, -25, 12, points=(0, 2, 4), limit=200)[0]) - 30, abs=1e-6)
+    assert found == pytest.approx(known, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["brownian_smoothing", "brownian_bridge", "linear_tree_4", "linear_tree_8"])
+def test_the_evidence_of_linear_programs(name):
+    data = json.loads(TASKS[name].data.read_text())
+    if name.startswith("linear"):
+        found = [exact.linear_tree(data["leaves"], data["y"])]
+    else:
+        y = np.array(data["y"], float)
+        found = [exact.brownian(y), exact.long_brownian(y)]
+    np.testing.assert_allclose(found, TASKS[name].log_evidence, rtol=1e-10)
+
+
+def test_the_evidence_of_the_seeds_given_their_scale():
+    """With effects that are nearly zero: against importance sampling of the logistic regression alone."""
+    data = {k: np.array(v, float) for k, v in json.loads((gaps.PROGRAMS / "seeds.json").read_text()).items()}
+    design = np.stack([np.ones(21), data["seed"], data["extract"], data["seed"] * data["extract"]], axis=1)
+    found, mode = exact._given_scale(14.0, np.zeros(4), data["r"], data["n"], design, order=5)
+
+    def log_joint(a):
+        eta = a @ design.T
+        choose = exact.gammaln(data["n"] + 1) - exact.gammaln(data["r"] + 1) - exact.gammaln(data["n"] - data["r"] + 1)
+        each = data["r"] * eta - data["n"] * np.logaddexp(0, eta) + choose
+        return each.sum(axis=-1) + norm.logpdf(a, 0, 10).sum(axis=-1)
+
+    guide = multivariate_normal(mode, 1.3 * exact._covariance(log_joint, mode), seed=0)
+    draws = guide.rvs(50_000)
+    weights = log_joint(draws) - guide.logpdf(draws)
+    assert found == pytest.approx(exact.logsumexp(weights) - np.log(draws.shape[0]), abs=0.01)
+
+
+def test_the_particle_filter():
+    """Two filters agree within their errors; a first observation alone has an evidence in closed form."""
+    obs = np.array(json.loads((PAPER / "lorenz_smoothing.json").read_text())["obs"], float)
+    (a, b), (c, d) = exact.lorenz(obs, 2_000, 4), exact.lorenz(obs, 4_000, 3)
+    assert abs(a - c) < 5 * np.hypot(b, d) + 0.1
+    assert exact.lorenz(obs[:1], 20_000, 2)[0] == pytest.approx(norm.logpdf(obs[0], 0, np.sqrt(2)), abs=0.02)
+
+
+# ---------------------------------------------------------------- rows
+
+
+@pytest.fixture
+def measuring(monkeypatch, tmp_path):
+    """Rows in a folder of their own, measured by counting."""
+    calls = []
+
+    def in_process(bench, task, chosen):
+        calls.append(task["name"])
+        return {"task": sorted(task), "figure": len(calls), **({"error": "no"} if task["name"] == "broken" else {})}
+
+    monkeypatch.setattr(rows, "FOLDER", tmp_path)
+    monkeypatch.setattr(rows, "in_process", in_process)
+    monkeypatch.setattr(rows, "version", lambda: "one")
+    return calls
+
+
+def test_rows_are_kept_and_failures_measured_again(measuring, monkeypatch):
+    tasks = [{"name": "a"}, {"name": "broken"}, {"name": "b"}]
+    first = list(rows.measured("some", tasks, rows.Options()))
+    again = list(rows.measured("some", tasks, rows.Options()))
+    assert measuring == ["a", "broken", "b", "broken"]
+    assert [r["figure"] for r in first] == [1, 2, 3] and [r["figure"] for r in again] == [1, 4, 3]
+    monkeypatch.setattr(rows, "version", lambda: "two")
+    assert [r["figure"] for r in rows.measured("some", tasks[:1], rows.Options(keep=True))] == [1]
+    assert [r["figure"] for r in rows.measured("some", tasks[:1], rows.Options())] == [5]
+    assert [r["figure"] for r in rows.measured("some", tasks[:1], rows.Options(again=True))] == [6]
+
+
+def test_a_row_comes_from_a_process_of_its_own():
+    row = rows.in_process("exact", {"name": "nothing"}, rows.Options(limit=60))
+    assert "error" in row and row["task"] == ["name"] and row["whole"] > 0
+    assert "no result" in rows.in_process("exact", {}, rows.Options(limit=0.01))["error"]
+
+
+def test_options():
+    names, chosen = rows.options(["gaps", "--models=seeds,funnel", "--seeds", "1"])
+    assert names == ["gaps"] and chosen.seeds == 1
+    assert chosen.wants("funnel_10") and not chosen.wants("lorenz") and rows.Options().wants("lorenz")
+
+
+# ---------------------------------------------------------------- judging
+
+
+def test_correlations_against_a_reference():
+    rng = np.random.default_rng(0)
+    x = rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], size=40_000)
+    draws = {"a": x[:, 0], "b": x[:, 1:]}
+    wanted = {"names": ["a", "b[0]"], "matrix": np.array([[1, 0.7], [0.7, 1]]), "count": 10_000}
+    assert posteriordb.correlation_error(draws, wanted) == pytest.approx(0.1, abs=0.01)
+    few = posteriordb.correlation_error(draws, {**wanted, "count": 1_000})
+    assert few == pytest.approx(0.1 - 3.5 * 0.51 / np.sqrt(1000), abs=0.01)
+    assert posteriordb.correlation_error(draws, None) is None
+
+
+def test_two_components_in_the_order_of_their_means():
+    names, draws = ["mu[1]", "mu[2]", "theta"], np.array([[2.0, 1.0, 0.3], [1.0, 2.0, 0.7]])
+    np.testing.assert_allclose(posteriordb.ordered(names, draws), [[1, 2, 0.7], [1, 2, 0.7]])
+
+
+def test_a_wrong_row_with_a_good_verdict_misleads():
+    row = {"name": "x", "mean": 0.3, "sd_ratio": 1.0, "quantile": 0.1, "correlation": None, "level": 0, "khat": 0.1}
+    row |= {"ess": 0.9, "guide": "full_rank", "seconds": 1.0, "within": False}
+    assert posteriordb.cells(row)[-1] == "MISLEADS"
+    assert posteriordb.cells({**row, "level": 1})[-1] == "no" and posteriordb.cells({**row, "within": True})[-1] == "yes"
+    assert posteriordb.cells({"name": "x", "error": "no", "whole": 1.0})[-1] == "NO RESULT"
+
+
+def test_what_is_to_be_reached():
+    schools = gaps.TASKS["eight_schools"]
+    assert schools.wanted == "gap ≤ 0.01, k-hat < 0.5, 50 params"
+    row = {"gap": 0.009, "khat": 0.4, "ess": 0.9, "params": 42, "evidence_error": 0.0}
+    assert schools.reached(row)
+    for worse in ({"gap": 0.011}, {"khat": 0.6}, {"params": 51}):
+        assert not schools.reached({**row, **worse})
+    assert not gaps.TASKS["seeds"].reached(row)
+    assert gaps.TASKS["lorenz_smoothing"].reached({**row, "gap": 0.55, "evidence_error": 0.03})
+    assert all((gaps.ROOT / known.model).exists() and known.sets() for known in gaps.TASKS.values())
