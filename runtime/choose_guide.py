@@ -27,10 +27,10 @@ from emfppl.compiler.graph import REAL_LINE, ComputedNode, FactorNode, GateSpec,
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.gates import Gates, specs_from
 from emfppl.runtime.guide import Guide, latent_nodes
-from emfppl.runtime.guides.backbone import Affine, Backbone
+from emfppl.runtime.guides.backbone import Affine, Backbone, Layer
 from emfppl.runtime.guides.elementwise import Elementwise
+from emfppl.runtime.guides.flows import FLOWS, build_flow
 from emfppl.runtime.guides.full_rank import FullRank
-from emfppl.runtime.guides.iaf import Iaf
 from emfppl.runtime.guides.low_rank import LowRank
 from emfppl.runtime.guides.splines import BINS, Splines
 from emfppl.runtime.recipe import RANK, Flow, Recipe, recipe_from
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 FULL_RANK_UP_TO = 200  # latents
 SEEN = 32  # of the latents a flow looks at that many, the scales first
-NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "conjugate", "splines", "iaf")
+NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "conjugate", "splines", *FLOWS)
 GATED = {"gated": "affine", "geometric": "geometric", "conjugate": "conjugate"}
 
 
-FLOW, WIDE = Flow(), Flow(layers=3, hidden=(64, 64))
+FLOW, WIDE = FLOWS["iaf"], Flow(layers=3, hidden=(64, 64))
 
 
 def recipe_of(program: Program, name: str) -> Recipe:
@@ -71,8 +71,8 @@ def _of_name(program: Program, name: str) -> Recipe:
         return Recipe("mean_field", gates=GATED[name])
     if name == "splines":
         return Recipe(_affine_under(dimension(program)), splines=BINS)
-    if name == "iaf":
-        return Recipe(_affine_under(dimension(program)), flow=FLOW)
+    if name in FLOWS:
+        return Recipe(_affine_under(dimension(program)), flow=FLOWS[name])
     return Recipe(name, rank=RANK if name == "low_rank" else None, gates="shut")
 
 
@@ -83,8 +83,8 @@ def _affine_under(dim: int) -> str:
 def _of_block(backbone: tuple[str, tuple[tuple[str, object], ...]] | None, dim: int) -> Recipe:
     name, options = backbone or (_affine_under(dim), ())
     given: dict[str, Any] = dict(options)
-    if name == "iaf":
-        flow = replace(FLOW, **{**given, "hidden": tuple(given.get("hidden", FLOW.hidden))})
+    if name in FLOWS:
+        flow = replace(FLOWS[name], **{**given, "hidden": tuple(given.get("hidden", FLOWS[name].hidden))})
         return Recipe(_affine_under(dim), flow=flow)
     if name == "splines":
         return Recipe(_affine_under(dim), splines=given.get("bins", BINS))
@@ -176,10 +176,10 @@ def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec]) -
     return Guide(program, Backbone(_affine(recipe, dim, gates), _flow(program, recipe.flow, dim), splines), gates, recipe)
 
 
-def _flow(program: Program, flow: Flow | None, dim: int) -> Iaf | None:
+def _flow(program: Program, flow: Flow | None, dim: int) -> Layer | None:
     if flow is None or not dim:
         return None
-    return Iaf(dim, flow.layers, flow.hidden, order_of(program), min(dim, SEEN))
+    return build_flow(flow, dim, order_of(program), min(dim, SEEN))
 
 
 def _affine(recipe: Recipe, dim: int, gates: Gates) -> Affine:

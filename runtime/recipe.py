@@ -12,12 +12,13 @@ GATED = {"affine": "gated", "geometric": "geometric", "conjugate": "conjugate"}
 
 @dataclass(frozen=True)
 class Flow:
-    """A flow between the standard normal noise and the affine part of a backbone: `kind` (``iaf``), so many layers, the
-    widths of the hidden layers of their networks."""
+    """A flow between the standard normal noise and the affine part of a backbone: `kind` (a key of `flows.FLOWS`), so many layers,
+    the widths of the hidden layers of their networks, and the bins of its splines, 0 where its maps are affine."""
 
     kind: str = "iaf"
     layers: int = 2
     hidden: tuple[int, ...] = (32, 32)
+    bins: int = 0
 
 
 @dataclass(frozen=True)

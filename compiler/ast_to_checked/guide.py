@@ -19,11 +19,15 @@ BACKBONES: dict[str, dict[str, str]] = {
     "low_rank": {"rank": WHOLE},
     "splines": {"bins": WHOLE},
     "iaf": {"layers": WHOLE, "hidden": WHOLES},
+    "coupling": {"layers": WHOLE, "hidden": WHOLES, "bins": WHOLE},
+    "spline_flow": {"layers": WHOLE, "hidden": WHOLES, "bins": WHOLE},
+    "bnaf": {"layers": WHOLE, "hidden": WHOLES},
 }
 FOREIGN = {
     "meanfield": "mean_field", "advi": "mean_field", "diagonal": "mean_field", "fullrank": "full_rank",
     "mvn": "full_rank",
     "lowrank": "low_rank", "multivariate": "full_rank", "flow": "iaf", "maf": "iaf",
+    "realnvp": "coupling", "nsf": "spline_flow", "spline": "splines",
     "auto": "no guide block at all",
 }  # fmt: skip
 MODES = ("per_element", "per_variable", "geometric", "conjugate", "off")

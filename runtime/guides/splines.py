@@ -59,11 +59,16 @@ class Splines:
 
     def forward_and_log_det(self, params: dict[str, jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """y and log |det dy/dx|."""
-        y, log_slope = self._forward(params, x)
+        y, log_slope = self.forward(params, x)
         return y, jnp.sum(log_slope)
 
     def inverse_and_log_det(self, params: dict[str, jax.Array], y: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """x and log |det dx/dy|: in a bin the root of a quadratic, in the stable form 2 c / (−b − √(b² − 4 a c))."""
+        """x and log |det dx/dy|."""
+        x = self.inverse(params, y)
+        return x, -jnp.sum(self.forward(params, x)[1])
+
+    def inverse(self, params: dict[str, jax.Array], y: jax.Array) -> jax.Array:
+        """x: in a bin the root of a quadratic, in the stable form 2 c / (−b − √(b² − 4 a c))."""
         heights = self._heights(params)
         p = self._piece(params, jnp.sum(y[:, None] >= heights[:, 1:-1], axis=1), heights)
         s = p.rise / self._width
@@ -74,12 +79,11 @@ class Splines:
         xi = 2 * c / (-b - jnp.sqrt(jnp.maximum(b * b - 4 * a * c, 0.0)))
         ends = params["slope"][:, 0], params["slope"][:, -1]
         x = jnp.where(low, -REACH + (y - heights[:, 0]) * jnp.exp(-ends[0]), p.x + xi * self._width)
-        x = jnp.where(high, REACH + (y - heights[:, -1]) * jnp.exp(-ends[1]), x)
-        return x, -jnp.sum(self._forward(params, x)[1])
+        return jnp.where(high, REACH + (y - heights[:, -1]) * jnp.exp(-ends[1]), x)
 
     def push(self, params: dict[str, jax.Array], x: jax.Array, score: jax.Array) -> tuple[jax.Array, jax.Array]:
         """y, and the gradient of log q(y) in y from that of log q(x) in x."""
-        (y, log_slope), (_, bend) = jax.jvp(lambda x: self._forward(params, x), (x,), (jnp.ones_like(x),))
+        (y, log_slope), (_, bend) = jax.jvp(lambda x: self.forward(params, x), (x,), (jnp.ones_like(x),))
         return y, (score - bend) * jnp.exp(-log_slope)
 
     # ------------------------------------------------------------ pieces
@@ -101,7 +105,7 @@ class Splines:
         rise = self._width * jnp.exp(params["rise"])
         return _Piece(pick(self._knots[:-1]), pick(heights[:, :-1]), pick(rise), pick(slopes[:, :-1]), pick(slopes[:, 1:]))
 
-    def _forward(self, params: dict[str, jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def forward(self, params: dict[str, jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """y and the logarithm of the slope of every coordinate."""
         heights = self._heights(params)
         inside = jnp.clip(x, -REACH, REACH)

@@ -10,10 +10,13 @@ from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
 from emfppl.runtime.guides.backbone import Backbone, Frame
+from emfppl.runtime.guides.bnaf import Bnaf
+from emfppl.runtime.guides.coupling import Coupling
 from emfppl.runtime.guides.elementwise import Elementwise
 from emfppl.runtime.guides.full_rank import FullRank
 from emfppl.runtime.guides.iaf import Iaf
 from emfppl.runtime.guides.low_rank import LowRank
+from emfppl.runtime.guides.spline_flow import SplineFlow
 from emfppl.runtime.guides.splines import REACH, Splines
 from emfppl.runtime.precision import precision
 
@@ -28,13 +31,25 @@ BACKBONES = {
     "splines": Backbone(Elementwise(DIM), splines=Splines(DIM, 5)),
     "splines_even": Backbone(FullRank(DIM), splines=Splines(DIM, 10)),
     "iaf_splines": Backbone(FullRank(DIM), Iaf(DIM, 1, (5,)), Splines(DIM, 4)),
+    "spline": Backbone(FullRank(DIM), SplineFlow(DIM, 2, (6,), bins=4)),
+    "spline_ordered": Backbone(Elementwise(DIM), SplineFlow(DIM, 1, (6,), (2, 0, 3, 1), 2, bins=3)),
+    "coupling": Backbone(FullRank(DIM), Coupling(DIM, 3, (6,), bins=4)),
+    "coupling_affine": Backbone(Elementwise(DIM), Coupling(DIM, 2, (6,), (2, 0, 3, 1), 2, bins=0)),
+    "bnaf": Backbone(Elementwise(DIM), Bnaf(DIM, 1, (4, 3))),
+    "bnaf_ordered": Backbone(FullRank(DIM), Bnaf(DIM, 2, (3,), (2, 0, 3, 1), 2)),
     "iaf_ordered": Backbone(FullRank(DIM), Iaf(DIM, 2, (8, 8), (2, 0, 3, 1), 2)),
 }
 each = pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES.keys())
+AFFINE = ("mean_field", "full_rank", "low_rank")
+with_frames = pytest.mark.parametrize(
+    ("backbone", "framed"),
+    [(b, framed) for name, b in BACKBONES.items() for framed in ([False, True] if name in (*AFFINE, "iaf_splines") else [False])],
+    ids=lambda value: next((name for name, b in BACKBONES.items() if b is value), str(value)),
+)
 
 
 @pytest.fixture(autouse=True)
-def double():
+def double(quickly_compiled):
     with precision("float64"):
         yield
 
@@ -47,12 +62,11 @@ def random_params(backbone, seed=0):
 
 
 def log_det_by_autodiff(backbone, params, eps):
-    jacobian = jax.jacfwd(lambda e: backbone.forward_and_log_det(params, e)[0])(eps)
+    jacobian = jax.jit(jax.jacfwd(lambda e: backbone.forward_and_log_det(params, e)[0]))(eps)
     return jnp.linalg.slogdet(jacobian)[1]
 
 
-@each
-@pytest.mark.parametrize("framed", [False, True])
+@with_frames
 def test_round_trip_and_log_det(backbone, framed):
     params = random_params(backbone)
     if framed:
@@ -72,27 +86,28 @@ def test_starts_at_its_frame(backbone):
     params = backbone.init(frame, np.random.default_rng(0))
     eps = np.array([0.3, -1.0, 0.5, 2.0])
     u, _ = backbone.forward_and_log_det(params, eps)
-    tolerance = 1e-2 if backbone is BACKBONES["low_rank"] else 1e-12  # which starts beside it, to have a gradient
+    beside = {"low_rank": 1e-2, "bnaf": 0.1, "bnaf_ordered": 0.1}  # which start beside it, to have a gradient
+    tolerance = next((t for name, t in beside.items() if backbone is BACKBONES[name]), 1e-12)
     np.testing.assert_allclose(u, frame.loc + frame.scale * eps, rtol=tolerance, atol=tolerance)
 
 
-@each
+@pytest.mark.parametrize("backbone", [BACKBONES[name] for name in (*AFFINE, "iaf_splines")], ids=[*AFFINE, "iaf_splines"])
 def test_frames_change_nothing(backbone):
     params = random_params(backbone)
     eps = np.array([0.3, -1.0, 0.5, 2.0])
-    u, log_det = backbone.forward_and_log_det(params, eps)
+    forward = jax.jit(backbone.forward_and_log_det)
+    u, log_det = forward(params, eps)
     framed = backbone.framed(params)
     inner = backbone.affine.forward_and_log_det(framed["affine"], eps)
     for same in (framed, backbone.folded(framed)):
-        again, log_det_again = backbone.forward_and_log_det(same, eps)
+        again, log_det_again = forward(same, eps)
         np.testing.assert_allclose(again, u, rtol=1e-10)
         np.testing.assert_allclose(log_det_again, log_det, rtol=1e-10)
     if backbone is not BACKBONES["low_rank"]:
         np.testing.assert_allclose(inner[0], eps)
 
 
-@each
-@pytest.mark.parametrize("framed", [False, True])
+@with_frames
 def test_score_is_the_gradient_of_the_density(backbone, framed):
     params = random_params(backbone)
     if framed:
@@ -103,18 +118,39 @@ def test_score_is_the_gradient_of_the_density(backbone, framed):
         return -0.5 * jnp.sum(eps**2) + log_det
 
     eps = jnp.asarray(np.random.default_rng(2).normal(size=DIM))
-    u, _ = backbone.forward_and_log_det(params, eps)
-    np.testing.assert_allclose(backbone.score(params, eps), jax.grad(log_density)(u), rtol=1e-8)
+    u, _ = jax.jit(backbone.forward_and_log_det)(params, eps)
+    np.testing.assert_allclose(jax.jit(backbone.score)(params, eps), jax.jit(jax.grad(log_density))(u), rtol=1e-8)
 
 
-def test_flow_is_triangular():
-    flow = Iaf(DIM, 1, (8, 8), (2, 0, 3, 1), 2)
+@pytest.mark.parametrize("kind", [Iaf, SplineFlow, Bnaf])
+def test_flow_is_triangular(kind):
+    flow = kind(DIM, 1, (8, 8), (2, 0, 3, 1), 2)
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: leaf + rng.normal(size=np.shape(leaf)), flow.init(rng))
     jacobian = jax.jacfwd(lambda e: flow.forward_and_log_det(params, e)[0])(jnp.asarray(rng.normal(size=DIM)))
     ordered = np.asarray(jacobian)[np.ix_(flow.order, flow.order)]
     free = np.eye(DIM, dtype=bool) | np.tril(np.arange(DIM) < 2)  # of the others only the first two are looked at
     np.testing.assert_array_equal(np.abs(ordered) > 1e-9, free)
+
+
+def test_couplings_leave_their_other_half():
+    flow = Coupling(DIM, 1, (8,), (2, 0, 3, 1), 2)
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: leaf + rng.normal(size=np.shape(leaf)), flow.init(rng))
+    jacobian = jax.jacfwd(lambda e: flow.forward_and_log_det(params, e)[0])(jnp.asarray(rng.normal(size=DIM)))
+    free = np.eye(DIM, dtype=bool)
+    free[[0, 1], 2] = True  # dealt: 2 and 3, which stay, and 0 and 1; of the first half 2 is looked at
+    np.testing.assert_array_equal(np.abs(np.asarray(jacobian)) > 1e-9, free)
+
+
+@pytest.mark.parametrize("flow", [SplineFlow(1, 1, (3,)), Coupling(1, 2, (3,)), Bnaf(1, 1, (3,))], ids=lambda f: f.name)
+def test_flows_of_one_coordinate(flow):
+    backbone, eps = Backbone(Elementwise(1), flow), jnp.array([0.7])
+    params = backbone.init(Frame(np.zeros(1), np.ones(1)), np.random.default_rng(0))
+    u, log_det = backbone.forward_and_log_det(params, eps)
+    back, log_det_back = backbone.inverse_and_log_det(params, u)
+    np.testing.assert_allclose(back, eps, rtol=1e-9)
+    np.testing.assert_allclose(log_det_back, -log_det, atol=1e-9)
 
 
 def test_flow_of_one_coordinate_is_affine():
