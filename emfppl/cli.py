@@ -19,7 +19,7 @@ from emfppl.grammar.diagnostics import EmfError
 FINE, DIAGNOSED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 
-COMMANDS = ("check", "fit", "fmt", "from-stan", "graph", "info", "ir")
+COMMANDS = ("calibrate", "check", "fit", "fmt", "from-stan", "graph", "info", "ir")
 
 
 class Group(click.Group):

@@ -534,6 +534,11 @@ CODES: tuple[Code, ...] = (
         "Leave-one-out predictions are compared entry by entry: all fits must observe the same variables with the same values.",
     ),
     Code(
+        "E1108",
+        "a calibration that can't be made",
+        "A calibration draws latents and data from the program itself, which takes proper priors and observed variables.",
+    ),
+    Code(
         "E1190",
         "a simulation that needs data",
         "Observed data are used above the line that draws them, so that nothing can be drawn without them.",

@@ -10,13 +10,14 @@ from emfppl.grammar.diagnostics import Diagnostic, EmfError
 @dataclass(frozen=True)
 class Budget:
     """`rounds` of the optimiser for a guide, and for one that a richer one may follow; whether the ladder is climbed, and
-    whether up to its richest guides."""
+    whether up to its richest guides; at most so many draws are `weighed` for the certificate."""
 
     name: str
     rounds: int
     rounds_below: int
     climbs: bool = True
     rich: bool = False
+    weighed: int = 100_000
 
 
 BUDGETS = {b.name: b for b in (Budget("quick", 5, 5, climbs=False), Budget("normal", 5, 3), Budget("thorough", 7, 5, rich=True))}

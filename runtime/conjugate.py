@@ -63,7 +63,7 @@ def exact_posterior(program: Program) -> Exact | None:
     if not may_be_conjugate(program):
         return None
     with precision("float64"):
-        return _Search(program).found()
+        return Search(program).found()
 
 
 # ---------------------------------------------------------------- what is not worth a look
@@ -136,8 +136,8 @@ def _softmax(y: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- the search
 
 
-class _Search:
-    """One program, looked at in float64."""
+class Search:
+    """One program, looked at in float64; again where its data have changed."""
 
     def __init__(self, program: Program):
         self.program, self.rng = program, np.random.default_rng(0)

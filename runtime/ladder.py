@@ -4,6 +4,7 @@ something to gain, within a budget."""
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,30 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 WEIGHTS_MEMORY = 4_000_000  # numbers of the draws that are weighed at once
-WEIGHED = 100_000  # draws of a certificate, fewer of large programs
 
 Tree = Any
+
+
+class Workshop:
+    """Guides and the compiled loops that fit them, each made once, for one fit or for many to data of the same shapes."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, Any] = {}
+
+    def guide(self, program: Program, recipe: Recipe) -> Guide:
+        return self._once(recipe, lambda: build_guide(program, recipe))
+
+    def starts(self, guide: Guide, task: Task) -> Starts:
+        return self._once(("starts", guide.recipe), lambda: Starts(guide, task.seed, task.elements))
+
+    def rounds(self, guide: Guide, plan: Plan, task: Task) -> Rounds:
+        report = task.progress.report(guide.name)
+        return self._once(("rounds", guide.recipe, plan), lambda: Rounds(guide, plan, task.seed, report))
+
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
 
 @dataclass(frozen=True)
@@ -38,6 +60,10 @@ class Task:
     elements: int
     progress: Progress
     budget: Budget
+    workshop: Workshop = field(default_factory=Workshop, compare=False)
+
+    def guide(self, recipe: Recipe) -> Guide:
+        return self.workshop.guide(self.program, recipe)
 
 
 @dataclass(frozen=True)
@@ -151,7 +177,7 @@ def _better(rung: Rung, below: Rung) -> bool:
 
 def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
     """A guide from the mode and from the prior's centre, in so many rounds."""
-    guide = build_guide(task.program, recipe)
+    guide = task.guide(recipe)
     try:
         starts, at_mode = _starts(task, guide, recipe)
     except KeyboardInterrupt:
@@ -159,7 +185,7 @@ def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
     plan = make_plan(task, guide.dim, len(starts), 400 if at_mode else 1000, rounds)
     rung = _search(task, guide, plan, starts)
     if rung.lost:
-        source = Starts(guide, task.seed, task.elements)
+        source = task.workshop.starts(guide, task)
         again = [source.at_point(point) for point in source.finite_points()[: len(starts)]]
         rung = _search(task, guide, plan, again) if again else rung
     return None if rung.lost else rung
@@ -175,7 +201,7 @@ def _not_begun(task: Task, guide: Guide) -> Rung:
 
 def _starts(task: Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], bool]:
     """The starts, and whether the first is at a mode."""
-    starts = Starts(guide, task.seed, task.elements)
+    starts = task.workshop.starts(guide, task)
     task.progress.say("looking for the mode")
     by_mode = recipe.affine == "full_rank" or starts.own.size or guide.gates.conjugate
     mode = starts.find_mode() if by_mode else None
@@ -193,7 +219,7 @@ def _count_of_starts(task: Task) -> int:
 
 def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
     """A flow, splines or both under a fitted guide, the identity at first; None if there is nothing to put there."""
-    guide = build_guide(task.program, recipe)
+    guide = task.guide(recipe)
     if not guide.backbone.layers:
         return None
     backbone = guide.backbone.grown(below.params["backbone"], np.random.default_rng(task.seed))
@@ -221,7 +247,7 @@ def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) 
 
 def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: float = 0.0) -> Rung:
     """The fitted guide, with a certificate on draws that the search has not seen. `spread`: between starts, before this."""
-    rounds = Rounds(guide, plan, task.seed, task.progress.report(guide.name))
+    rounds = task.workshop.rounds(guide, plan, task)
     if guide.num_params(starts[0].params):
         search = rounds.run([s.params for s in starts], [s.units for s in starts])
     else:
@@ -232,7 +258,7 @@ def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: f
 
 def _certificate(task: Task, rounds: Rounds, search: Search, spread: float) -> Certificate:
     """A second Ctrl-C leaves it empty."""
-    count = int(np.clip(20_000_000 / max(task.elements, 1), 2_000, WEIGHED))
+    count = int(np.clip(20_000_000 / max(task.elements, 1), 2_000, task.budget.weighed))
     params = search.params[search.best]
     try:
         weights = rounds.log_weights(params, count)

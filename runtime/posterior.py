@@ -28,6 +28,7 @@ from emfppl.runtime.summary import COLUMNS, Summary, escaped, summarise
 if TYPE_CHECKING:
     import arviz
 
+    from emfppl.runtime.calibration import Calibration
     from emfppl.runtime.compare import Comparison
     from emfppl.runtime.loo import Loo
     from emfppl.runtime.program import Program
@@ -332,6 +333,13 @@ class Posterior:
         from emfppl.runtime.refine import refine
 
         return refine(self, method, self.seed if seed is None else arguments.seed_of(seed), progress)
+
+    def calibrate(self, num: int = 100, seed: int | None = None, progress: bool = True) -> Calibration:
+        """Whether posteriors by this guide are right: `num` times parameters and data are drawn from the program, the guide is
+        fitted to them, and the true values are ranked among its draws (simulation-based calibration); see docs/trust.md."""
+        from emfppl.runtime.calibrate import calibrate
+
+        return calibrate(self, arguments.whole("num", num, 1), self.seed if seed is None else arguments.seed_of(seed), progress)
 
     # ------------------------------------------------------------ prediction of what is left out
 

@@ -30,15 +30,24 @@ def simulate(
     own = jax.random.fold_in(key, 2**32 - 1)
     values = {**values, **_conditional(program, own, values, data)}
     given = {v.name: values[v.name] for v in program.graph.of_role(Role.LATENT) if v.name in values}
-    fixed = program.selection.fixed
-    keyed = program.selection.keyed
-    items: list[Item] = [(k, n) for k, n in keyed if not isinstance(n, g.FactorNode) and n.target.name not in fixed]
+    items = _items(program)
     known = _taken_from_data(program, items)
     observed = {v.name for v in program.graph.of_role(Role.OBSERVED)} - known
     state = program.state({k: v for k, v in data.items() if k not in observed})
     inputs = _inputs(program, key, items, given, _partly_given(program, values, data, replicate))
     variables = run(items, program.layout, state, inputs, _draw).variables
     return {n: v for n, v in variables.items() if n in program.selection.simulated}
+
+
+def _items(program: Program) -> list[Item]:
+    """What runs: all that is not known from data alone."""
+    fixed = program.selection.fixed
+    return [(k, n) for k, n in program.selection.keyed if not isinstance(n, g.FactorNode) and n.target.name not in fixed]
+
+
+def not_from_parameters(program: Program) -> frozenset[str]:
+    """The observed variables of which a simulation takes the data as they are: read before they are drawn, or not drawn in part."""
+    return read_early(_items(program), program.graph) | _partly_drawn(program)
 
 
 def _conditional(program: Program, key: Any, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

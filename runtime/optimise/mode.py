@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -129,6 +130,7 @@ def differences(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> tup
     return slope(x), (rows + rows.T) / 2
 
 
+@lru_cache(maxsize=1)  # fits to other data of the same program come one after the other
 def _compiled(log_density: Density, steps: int, second: Second) -> Callable[..., dict[str, jax.Array]]:
     return once(lambda starts, data: newton(log_density, starts, data, steps, second))
 

@@ -38,7 +38,7 @@ def test_the_version_is_that_of_the_package(capsys):
     assert emfppl.__version__ in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["check", "fmt", "ir", "graph", "info", "fit"])
+@pytest.mark.parametrize("command", ["calibrate", "check", "fmt", "ir", "graph", "info", "fit"])
 def test_every_command_has_help_and_needs_a_file(capsys, command):
     assert run([command, "--help"]) == 0
     assert "FILE" in capsys.readouterr().out
@@ -227,6 +227,15 @@ def test_a_refinement_that_is_interrupted_leaves_the_fit(capsys, tiny, monkeypat
     assert run(["fit", *tiny, "--refine"]) == 0
     out, err = capsys.readouterr()
     assert "ELBO" in out and "without it" in err
+
+
+def test_calibrate(capsys, tiny, tmp_path):
+    pytest.importorskip("matplotlib")
+    figure = tmp_path / "ranks.svg"
+    assert run(["calibrate", *tiny[:3], "--no-progress", "--num", "20", "--json", "--plot", str(figure)]) == 0
+    facts = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert facts["calibrated"] and len(facts["ranks"]["mu"]) == 20 and facts["pvalues"]["mu"] > 0.001
+    assert "<svg" in figure.read_text()
 
 
 def test_fit_looks_for_trouble_before_it_works(capsys, tiny, tmp_path, monkeypatch):
