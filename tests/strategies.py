@@ -309,3 +309,98 @@ def programs(draw, observed: bool | None = None, statements: int = 4, gaps: bool
         if draw(st.booleans()):
             scope.lines.append(f"factor -0.1 * square({draw(real_expr(scope, ()))})")
     return Generated("\n".join(head + scope.lines) + "\n", data, {**SIZES, "k": 3})
+
+
+# ---------------------------------------------------------------- linear-Gaussian programs
+
+SCALES = ("0.5", "1", "2.5", "(0.3 + {d} * {d})")
+
+
+@st.composite
+def linear_expr(draw, scope: _Scope, dims: tuple[str, ...]) -> str:
+    """An expression over at most `dims` that is affine in the variables of the scope."""
+    data = [name for name, d in (("u", "a"), ("v", "b"), ("w", "time")) if d in dims]
+    parts = [draw(st.sampled_from(CONSTANTS))]
+    for _ in range(draw(st.integers(0, 2))):
+        one = draw(_ref(scope, dims, scope.real))
+        factor = draw(st.sampled_from((*CONSTANTS, *data)))
+        if one and draw(st.integers(0, 3)):
+            parts.append(f"{factor} * {one}")
+        elif "a" not in dims and any(d == ("a",) for d in scope.real.values()):
+            name = draw(st.sampled_from([n for n, d in scope.real.items() if d == ("a",)]))
+            parts.append(draw(st.sampled_from((f"mean({name})", f"u @ {name}", f"sum(0.2 * u * {name}, over = a)"))))
+    return " + ".join(parts)
+
+
+@st.composite
+def linear_programs(draw) -> Generated:
+    """Programs whose latents are jointly normal with all that is observed, or with its logarithm: plates, gathers, chains of one and
+    two lags, panels, vectors, computed variables, missing entries."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    scope = _Scope()
+    data = {
+        "u": rng.normal(size=3), "v": rng.normal(size=4), "w": rng.normal(size=5), "idx": rng.integers(0, 3, 4),
+        "spread": np.array([[1.0, 0.3, 0.1], [0.3, 0.8, -0.2], [0.1, -0.2, 1.2]]),
+    }  # fmt: skip
+    head = [
+        "dim a", "dim b", "dim time", "data u[a]: real", "data v[b]: real", "data w[time]: real", "data idx[b]: index(a)",
+        "data spread[a, a']: cov",
+    ]  # fmt: skip
+    for _ in range(draw(st.integers(1, 3))):
+        draw(_linear_statement(scope))
+    for n in range(draw(st.integers(1, 2))):
+        dims = draw(st.sampled_from((*DIM_SETS, ("time",))))
+        draw(_linear_observation(scope, data, rng, f"y{n}", dims))
+    return Generated("\n".join(head + scope.lines) + "\n", data, SIZES)
+
+
+@st.composite
+def _linear_scale(draw, dims: tuple[str, ...]) -> str:
+    names = [name for name, d in (("u", "a"), ("v", "b"), ("w", "time")) if d in dims]
+    return draw(st.sampled_from(SCALES[: 4 if names else 3])).format(d=names[0] if names else "")
+
+
+@st.composite
+def _linear_statement(draw, scope: _Scope) -> None:
+    name, kind = scope.fresh("z"), draw(st.integers(0, 7))
+    dims = ("time",) if kind >= 4 else draw(st.sampled_from(((), ("a",), ("b",))))
+    r, s = draw(linear_expr(scope, dims if kind < 4 else ())), draw(_linear_scale(dims if kind < 4 else ()))
+    head = name + (f"[{', '.join(dims)}]" if dims else "")
+    match kind:
+        case 0 | 1:
+            scope.lines.append(f"{head} ~ Normal({r}, {s})")
+        case 2:
+            scope.lines.append(f"{head} = {r}")
+        case 3:
+            dims = ("a",)
+            scope.lines.append(f"{name}[a] ~ MultivariateNormal({draw(linear_expr(scope, dims))}, covariance_matrix = spread)")
+        case 4:
+            step = f"Normal(0.7 * {name}[t-1] + {r} + w[t], {s})"
+            scope.lines += [f"{name}[0] ~ Normal({r}, {s})", f"for t in time[1:] {{\n  {name}[t] ~ {step}\n}}"]
+        case 5:
+            step = f"Normal(1.1 * {name}[t-1] - 0.3 * {name}[t-2], {s})"
+            scope.lines += [f"{name}[time[:2]] ~ Normal({r}, 1)", f"for t in time[2:] {{\n  {name}[t] ~ {step}\n}}"]
+        case 6:
+            body = f"  h{name} = 0.6 * {name}[i, t-1] + u[i]\n    {name}[i, t] ~ Normal(h{name}, {s})"
+            scope.lines.append(f"for i in a {{\n  {name}[i, 0] ~ Normal({r}, 1)\n  for t in time[1:] {{\n  {body}\n  }}\n}}")
+            dims = ("a", "time")
+        case 7:
+            scope.lines += [f"{name}[0] = {r}", f"for t in time[1:] {{\n  {name}[t] = 0.5 * {name}[t-1] + w[t] * ({r})\n}}"]
+    scope.real[name] = dims
+
+
+@st.composite
+def _linear_observation(draw, scope: _Scope, data: dict, rng: np.random.Generator, name: str, dims: tuple[str, ...]) -> None:
+    head = name + (f"[{', '.join(dims)}]" if dims else "")
+    shape, s = [SIZES[d] for d in dims], draw(_linear_scale(dims))
+    kind = draw(st.integers(0, 3))
+    r = draw(linear_expr(scope, dims))
+    whole = [n for n, d in scope.real.items() if d == dims]
+    r = f"{r} + {whole[-1]}" if whole else r  # something latent more often than not
+    data[name] = rng.normal(size=shape)
+    if kind == 0:
+        scope.lines += [f"data {head}: positive", f"{head} ~ LogNormal({r}, {s})"]
+        data[name] = np.exp(data[name])
+    else:
+        scope.lines += [f"data {head}: real?", f"{head} ~ Normal({r}, {s})"]
+        data[name] = np.where(rng.random(shape) < 0.3 * (kind == 1), np.nan, data[name])

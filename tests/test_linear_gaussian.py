@@ -1,0 +1,79 @@
+"""Law 6: no ELBO exceeds the exact evidence; where a program is linear and Gaussian it reaches it, and the posterior is the exact
+one. The exact one comes from the oracle, whose log joint, a quadratic form, is told by its values at a few points."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from oracle import Oracle
+from strategies import Generated, linear_programs
+from test_laws import checked_of
+
+from emfppl.compiler.graph import Role
+from emfppl.compiler.pipeline import compile_text
+from emfppl.grammar.source import SourceText
+from emfppl.runtime.bind import bind
+from emfppl.runtime.gaussian.block import block_of
+from emfppl.runtime.precision import precision
+from emfppl.runtime.program import Program
+
+few = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+MOST = 24  # latents
+
+
+def exact(g: Generated, graph) -> tuple[list[tuple[str, tuple[int, ...]]], np.ndarray, np.ndarray, float]:
+    """The names and shapes of the latents that matter, their posterior mean and covariance, and the log evidence."""
+    sizes = {**g.sizes}
+    latents = [(v.name, tuple(sizes[d] for d in v.dims)) for v in graph.of_role(Role.LATENT)]
+    ends = np.cumsum([int(np.prod(shape, dtype=int)) for _, shape in latents])
+    oracle = Oracle(checked_of(g), g.sizes, g.data)
+    dim = int(ends[-1])
+
+    def joint(x):
+        parts = np.split(x, ends[:-1])
+        return oracle.log_joint({name: part.reshape(shape) for (name, shape), part in zip(latents, parts, strict=True)})
+
+    e, zero = np.eye(dim), joint(np.zeros(dim))
+    plus, minus = np.array([joint(x) for x in e]), np.array([joint(-x) for x in e])
+    linear = (plus - minus) / 2
+    precision_matrix = np.diag(2 * zero - plus - minus)
+    for i in range(dim):
+        for j in range(i):
+            mixed = joint(e[i] + e[j]) - plus[i] - plus[j] + zero
+            precision_matrix[i, j] = precision_matrix[j, i] = -mixed
+    covariance = np.linalg.inv(precision_matrix)
+    mean = covariance @ linear
+    evidence = zero + 0.5 * linear @ mean + 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
+    kept = np.concatenate([np.full(int(np.prod(s, dtype=int)), name not in graph.barren) for name, s in latents])
+    return [p for p in latents if p[0] not in graph.barren], mean[kept], covariance[np.ix_(kept, kept)], float(evidence)
+
+
+def of_size(g: Generated):
+    """The graph, if it has latents that matter, and not too many in all."""
+    graph = compile_text(SourceText(g.text))
+    numbers = [int(np.prod([g.sizes[d] for d in v.dims], dtype=int)) for v in graph.of_role(Role.LATENT)]
+    assume(graph.gaussian and sum(numbers) <= MOST)
+    return graph
+
+
+@few
+@given(linear_programs())
+def test_linear_programs_are_blocks_with_the_exact_posterior(g: Generated):
+    graph = of_size(g)
+    assert not graph.gaussian.outer and not graph.gaussian.terms
+    with precision("float64"):
+        block = block_of(Program(bind(graph, g.data)))
+        form, apart = jax.jit(lambda: (block.quadratic({}, None, block.prepared()), block.outer_log_density({})))()
+        entries, linear, constant, apart = map(np.asarray, (*form, apart))
+    matrix = np.zeros((block.dim, block.dim))
+    matrix[block.rows, block.cols] = matrix[block.cols, block.rows] = entries
+    names, mean, covariance, evidence = exact(g, graph)
+    assert [name for name, _ in names] == list(block.inner)
+    found = np.linalg.inv(matrix)
+    np.testing.assert_allclose(found, covariance, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(found @ linear, mean, rtol=1e-6, atol=1e-7)
+    total = apart + constant + 0.5 * linear @ found @ linear + 0.5 * np.linalg.slogdet(2 * np.pi * found)[1]
+    np.testing.assert_allclose(total, evidence, rtol=1e-8, atol=1e-7)
