@@ -334,8 +334,8 @@ def linear_expr(draw, scope: _Scope, dims: tuple[str, ...]) -> str:
 
 @st.composite
 def linear_programs(draw) -> Generated:
-    """Programs whose latents are jointly normal with all that is observed, or with its logarithm: plates, gathers, chains of one and
-    two lags, panels, vectors, computed variables, missing entries."""
+    """Programs whose latents are jointly normal with all that is observed, or with its logarithm: plates, gathers, chains of one
+    and two lags, panels, vectors, computed variables, missing entries."""
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     scope = _Scope()
     data = {
