@@ -21,6 +21,8 @@ from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.source import SourceText
 from emfppl.grammar.text_to_ast import parse
 from emfppl.runtime.bind import bind
+from emfppl.runtime.gates import Gates
+from emfppl.runtime.guide import latent_nodes
 from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
 
@@ -145,6 +147,41 @@ def test_law_3_gates(g: Generated):
         for key, u in noise.items():
             np.testing.assert_allclose(back[key], u, rtol=1e-6, atol=1e-7, err_msg=key)
         assert float(back_det) == pytest.approx(-float(log_det), rel=1e-7, abs=1e-6)
+
+
+@settings(few, max_examples=3)
+@given(programs(observed=False, statements=3))
+@pytest.mark.parametrize("kind", ["geometric", "conjugate"])
+def test_laws_1_and_3_of_gates_of_other_kinds(kind: str, g: Generated):
+    """There and back, with autodiff's Jacobian; with parts that do nothing, the prior."""
+    with precision("float64"):
+        graph = whole_graph(g)
+        program = program_of(graph, g)
+        gates = Gates(dict(latent_nodes(program)), program.noise_shapes, {}, kind, program.plain)
+        assume(any(not isinstance(v, np.ndarray) for v in gates.init().values()))
+        rng, noise = np.random.default_rng(5), noise_of(program, 5)
+        flat, unflatten = ravel_pytree(noise)
+
+        @jax.jit
+        def both_ways(u, learned):
+            openings = gates.openings(learned)
+            values, log_det = program.forward(unflatten(u), openings)
+            latents = {v.name: values[v.name] for v in graph.of_role(Role.LATENT)}
+            jacobian = jax.jacfwd(lambda u: free_coordinates(graph, program.forward(unflatten(u), openings)[0]))(u)
+            return values, log_det, jacobian, program.inverse(latents, openings)
+
+        learned = jax.tree.map(lambda leaf: rng.normal(size=np.shape(leaf)), gates.init())
+        values, log_det, jacobian, (back, log_det_back) = both_ways(flat, learned)
+        for key, u in noise.items():
+            np.testing.assert_allclose(back[key], u, rtol=1e-6, atol=1e-7, err_msg=key)
+        assert float(log_det_back) == pytest.approx(-float(log_det), rel=1e-7, abs=1e-6)
+        assert float(log_det) == pytest.approx(np.linalg.slogdet(np.asarray(jacobian))[1], rel=1e-7, abs=1e-7)
+        idle = jax.tree.map(lambda leaf: np.full(np.shape(leaf), 40.0 if kind == "geometric" else -40.0), gates.init())
+        idle |= {key: np.full(np.shape(v), 40.0) for key, v in gates.init().items() if isinstance(v, np.ndarray)}
+        idle |= {key: {**idle[key], "loc": 0 * v["loc"]} for key, v in gates.init().items() if isinstance(v, dict) and "loc" in v}
+        opened, prior = both_ways(flat, idle)[0], jax.jit(program.forward)(noise)[0]
+        for name in latents_of(graph, prior):
+            np.testing.assert_allclose(opened[name], prior[name], rtol=1e-7, atol=1e-9)
 
 
 @few
