@@ -6,7 +6,8 @@ among its parents.
 1. A flat program with D ≤ 200 gets `full_rank`: a normal distribution with any covariance in unconstrained space,
    started from the curvature at the mode, in float64. Regressions on raw scales need no less.
 2. Any other program with D ≤ 200 gets the gated structured layer over a full-rank backbone.
-3. A flat program with more latents gets `low_rank`, any other `gated`: the structured layer over an elementwise backbone.
+3. A flat program with more latents gets `low_rank`, any other `conjugate`: pseudo-observations of every latent that has a
+   conjugate prior, and the structured layer over an elementwise backbone for the rest.
 4. Where 1 or 2 leaves a gap that the certificate can see, an autoregressive flow is put under the guide, starting as
    the identity, and kept if it raises the ELBO by more than the noise, or the ESS where the ELBO leaves it open.
 
@@ -95,7 +96,7 @@ def _of_rule(program: Program) -> Recipe:
     dim, is_flat = dimension(program), flat(program.graph, frozenset(program.binding.latent))
     if dim <= FULL_RANK_UP_TO:
         return Recipe("full_rank", gates="shut" if is_flat else "affine")
-    return Recipe("low_rank", rank=RANK, gates="shut") if is_flat else Recipe("mean_field")
+    return Recipe("low_rank", rank=RANK, gates="shut") if is_flat else Recipe("mean_field", gates="conjugate")
 
 
 def ladder_of(program: Program, name: str, budget: Budget) -> tuple[tuple[Recipe, ...], bool]:

@@ -190,7 +190,7 @@ def test_the_rule():
     many = "dim i\ndata y[i]: real\n{}x[i] ~ Normal({}, 1)\ny[i] ~ Normal(x, 1)\n"
     wide = program(many.format("", 0), {"y": np.zeros(300)})
     deep = program(many.format("m ~ Normal(0, 1)\n", "m"), {"y": np.zeros(300)})
-    assert recipe_of(wide, "auto").name == "low_rank" and recipe_of(deep, "auto").name == "gated mean_field"
+    assert recipe_of(wide, "auto").name == "low_rank" and recipe_of(deep, "auto").name == "conjugate mean_field"
     assert recipe_of(deep, "iaf") == Recipe("mean_field", flow=FLOW)
 
 
