@@ -13,6 +13,7 @@ import numpy as np
 from emfppl.compiler.graph import FactorNode, RandomNode, Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.calibration import JOINT, Calibration
+from emfppl.runtime.compile import once
 from emfppl.runtime.precision import precision
 from emfppl.runtime.progress import Progress
 from emfppl.runtime.refine import need_outcomes
@@ -82,7 +83,7 @@ def _why_not(program: Program) -> tuple[str, str] | None:
 def simulated(program: Program, num: int, seed: int) -> Draws:
     """Parameters and data from the prior, leading axis data sets."""
     keys = jax.random.split(jax.random.key(seed), num)
-    drawn = jax.jit(jax.vmap(program.simulate))(keys)
+    drawn = once(jax.vmap(program.simulate))(keys)
     return {name: np.asarray(value) for name, value in drawn.items()}
 
 

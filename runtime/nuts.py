@@ -19,12 +19,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.hmc import hmc
 
+from emfppl.runtime.compile import often, once
 from emfppl.runtime.guide import Guide, log_normal
 
 CHAINS = 4
 WARMUP = 400
 CHUNK = 50  # transitions between two looks at the keyboard
-ACCEPT = 0.9  # target of the step size: small steps, few divergences
+ACCEPT = 0.9, 0.99  # targets of the step size: small steps, and very small ones where these diverge
 CANDIDATES = 16  # points a chain may start from
 
 Tree = Any
@@ -62,14 +63,15 @@ class Nuts:
     params: Tree
     seed: int = 0
     warmup: int = WARMUP
+    accept: float = ACCEPT[0]
     report: Report = lambda *_: None
     states: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.dim = self.guide.dim
         self._init, self._step = hmc(potential_fn_gen=self._potential, algo="NUTS")
-        self._begin = jax.jit(jax.vmap(self._initial, (0, 0, None)))
-        self._chunk = jax.jit(self._transitions)
+        self._begin = once(jax.vmap(self._initial, (0, 0, None)))
+        self._chunk = often(self._transitions, self.guide.program)
 
     # ------------------------------------------------------------ the density
 
@@ -87,7 +89,7 @@ class Nuts:
     # ------------------------------------------------------------ chains
 
     def _initial(self, key: jax.Array, eps: jax.Array, arguments: tuple[Tree, Any]) -> Any:
-        how = {"target_accept_prob": ACCEPT, "trajectory_length": None, "model_args": arguments}
+        how = {"target_accept_prob": self.accept, "trajectory_length": None, "model_args": arguments}
         return self._init(eps, self.warmup, step_size=0.5, rng_key=key, **how)
 
     def _transitions(self, states: Any, arguments: tuple[Tree, Any]) -> tuple[Any, tuple[jax.Array, ...]]:
@@ -101,7 +103,7 @@ class Nuts:
 
     def _starts(self, key: jax.Array) -> np.ndarray:
         """For every chain a draw of the guide with a finite density, or its centre if there is none."""
-        potential = jax.jit(lambda eps, arguments: jax.vmap(self._potential(*arguments))(eps))
+        potential = once(lambda eps, arguments: jax.vmap(self._potential(*arguments))(eps))
         points = np.asarray(jax.random.normal(key, (CHAINS * CANDIDATES, self.dim)))
         fine = points[np.isfinite(potential(points, self._arguments))]
         return np.concatenate([fine, np.zeros((CHAINS, self.dim))])[:CHAINS]

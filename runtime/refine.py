@@ -12,7 +12,8 @@ import numpy as np
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.certificate import certify
 from emfppl.runtime.compile import count_elements
-from emfppl.runtime.nuts import CHAINS, Chains, Nuts
+from emfppl.runtime.diagnostics import NOTED
+from emfppl.runtime.nuts import ACCEPT, CHAINS, Chains, Nuts
 from emfppl.runtime.precision import precision
 from emfppl.runtime.progress import Progress
 from emfppl.runtime.refined import Facts, Refined
@@ -50,15 +51,19 @@ def need_outcomes(fit: Posterior, what: str) -> None:
 
 
 def _by_nuts(fit: Posterior, seed: int, progress: Progress) -> Refined:
-    """Chains that are drawn on, up to `MOST`, until they have mixed and enough draws count."""
+    """Chains that are drawn on, up to `MOST`, until they have mixed and enough draws count; with very small steps where small ones
+    diverge."""
     guide, params = fit.result.guide, opened(fit.result.guide, fit.result.params)
     result = replace(fit.result, params=params, precision="float64")
     if not moved(guide, params):
         return _independent(fit, result, seed)
-    sampler = Nuts(guide, params, seed, report=progress.count("NUTS, warming up"))
-    sampler.begin()
-    sampler.report = progress.count("NUTS")
-    chains = sampler.draw(FIRST)
+    for accept in ACCEPT:
+        sampler = Nuts(guide, params, seed, accept=accept, report=progress.count("NUTS, warming up"))
+        sampler.begin()
+        sampler.report = progress.count("NUTS")
+        chains = sampler.draw(FIRST)
+        if chains.interrupted or chains.divergences <= NOTED * chains.diverging.size:
+            break
     refined = _refined(fit, result, chains, seed)
     while not (refined.diagnostics.enough or chains.interrupted or chains.eps.shape[1] >= MOST):
         chains = chains + sampler.draw(chains.eps.shape[1])
