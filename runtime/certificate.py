@@ -79,7 +79,8 @@ class Certificate:
     def _reason(self, findings: list[str]) -> str:
         if findings:
             return "; ".join(findings) + "."
-        return f"converged, {self.gap:.2g} nats below the evidence, k-hat {self.khat:.2f}, ESS {self.ess:.0%}."
+        tail = f"k-hat {self.khat:.2f}" if self.khat <= USABLE_KHAT else "heavier tails only where hardly any mass is"
+        return f"converged, {self.gap:.2g} nats below the evidence, {tail}, ESS {self.ess:.0%}."
 
     def _findings(self) -> list[tuple[int, str]]:
         found = [(2, "the fit was interrupted")] if self.interrupted else []

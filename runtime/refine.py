@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.posterior import Posterior
 
 METHODS = ("nuts", "resample")
-FIRST, MOST = 500, 4000  # draws of a chain before it is looked at for the first time, and at most
+FIRST, MOST = 1000, 4000  # draws of a chain before it is looked at for the first time, and at most
 NEARLY_OPEN, FULLY_OPEN = 2.2, 40.0  # logits of gates: an opening of .9, and of 1 to the last digit
 RESAMPLED = 100_000  # draws that are weighed, fewer of large programs
 
