@@ -18,12 +18,13 @@ import jax
 import numpy as np
 
 from emfppl.compiler.expressions import Ode, walk
-from emfppl.compiler.graph import node_exprs
+from emfppl.compiler.graph import RandomNode, node_exprs
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 LARGE = 5_000  # numbers a draw
+FACTORED = ("MultivariateNormal", "MultivariateStudentT")  # laws that factor a matrix at every draw
 Options = dict[str, Any]
 LOWEST: Options = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 MIDDLE: Options = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
@@ -64,6 +65,14 @@ def count_elements(program: Program) -> int:
     sizes = [int(np.size(leaf)) for leaf in jax.tree.leaves(program.data)]
     sizes += [e.plan.entries for e in program.eliminations]
     return sum(sizes) + sum(int(np.prod(s, dtype=int)) for s in program.noise_shapes.values())
+
+
+def work_of(program: Program) -> int:
+    """The work of one draw in numbers: those of `count_elements`, and for the matrices of multivariate laws k² + k³/25, as the
+    gradient of a Cholesky factor takes."""
+    multivariate = [n for _, n in program.keyed if isinstance(n, RandomNode) and n.dist.name in FACTORED]
+    rows = [program.shapes[n.target.name][-1] for n in multivariate if program.shapes[n.target.name]]
+    return count_elements(program) + sum(k**2 + k**3 // 25 for k in rows)
 
 
 def solves(program: Program) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emfppl.runtime.budget import budget_of
 from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.choose_guide import build_guide, ladder_of
-from emfppl.runtime.compile import count_elements
+from emfppl.runtime.compile import count_elements, work_of
 from emfppl.runtime.conjugate import PROBES, Exact, in_closed_form
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.ladder import Ladder, Rung, Task
@@ -63,7 +63,7 @@ def fit_program(
     if exact is not None:
         return _exact(program, exact, chosen, seed, began)
     with Progress(progress) as shown:
-        task = Task(program, seed, chosen, count_elements(program), shown, work)
+        task = Task(program, seed, chosen, work_of(program), shown, work)
         ladder = _climbed(task, wanted, recipes)
         if ladder.best is None and precision is None and chosen == "float32":
             task = replace(task, precision="float64")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 WEIGHTS_MEMORY = 4_000_000  # numbers of the draws that are weighed at once
+FEW, FIXED_WORK = 1000, 20_000_000  # parameters, and numbers at once, up to which a quasi-Newton pass is tried
 
 Tree = Any
 
@@ -183,6 +184,7 @@ def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
     except KeyboardInterrupt:
         return _not_begun(task, guide)
     plan = make_plan(task, guide.dim, len(starts), 400 if at_mode else 1000, rounds)
+    plan = replace(plan, fixed=fixed_draws(task, guide.num_params(starts[0].params)))
     rung = _search(task, guide, plan, starts)
     if rung.lost:
         source = task.workshop.starts(guide, task)
@@ -243,6 +245,12 @@ def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) 
         batch=int(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 250)),
         chunk=int(np.clip(20_000_000 / (elements * draws * lanes + 1), 5, 200)),
     )
+
+
+def fixed_draws(task: Task, params: int) -> int:
+    """The draws of a quasi-Newton pass, ten for each parameter up to 4096; none where parameters are many or draws dear."""
+    draws = 2 ** int(np.ceil(np.log2(np.clip(10 * params, 512, 4096))))
+    return draws if 0 < params <= FEW and draws * task.elements <= FIXED_WORK else 0
 
 
 def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: float = 0.0) -> Rung:

@@ -18,6 +18,7 @@ import numpy as np
 
 from emfppl.runtime.compile import once
 from emfppl.runtime.guides.backbone import Frame
+from emfppl.runtime.threads import one_thread_each
 
 LENGTHS = 2.0 ** np.arange(1, -19, -1)
 FLOOR = 1e-9  # of eigenvalues of the scaled Hessian, relative to the largest
@@ -138,7 +139,8 @@ def _compiled(log_density: Density, steps: int, second: Second) -> Callable[...,
 def find_mode(log_density: Density, starts: np.ndarray, data: Any, steps: int = 200, second: Second = derivatives) -> Mode | None:
     """The best mode over several starts by Laplace's evidence; None if the density is finite at none of them. `second` gives
     first and second derivatives."""
-    found = jax.device_get(_compiled(log_density, steps, second)(starts, data))
+    with one_thread_each():
+        found = jax.device_get(_compiled(log_density, steps, second)(starts, data))
     modes = []
     for point, value, gain, hessian in zip(found["point"], found["value"], found["gain"], found["hessian"], strict=True):
         if np.isfinite(value) and np.all(np.isfinite(hessian)):

@@ -20,9 +20,13 @@ import numpy as np
 from emfppl.runtime.compile import often
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk, settled
+from emfppl.runtime.optimise.quasi_newton import FixedNoise, balanced_noise
+from emfppl.runtime.threads import one_thread_each
 
 MANY = 0.1  # of the steps: where more are not finite a fit has not converged
 EVEN = 0.9  # effective share of the draws from which the gap can be told
+PASSES = 3  # of the quasi-Newton method from one start
+APART = 0.1  # nats between starts that need more work
 NEAR = 5.0  # nats: a mode further below the best holds less than a hundredth of its mass
 
 Tree = Any
@@ -44,6 +48,7 @@ class Plan:
     chunk: int = 100
     tolerance: float = 0.02
     shrink: float = 0.5
+    fixed: int = 0  # draws of the noise that a quasi-Newton pass holds fixed; 0: no such pass
 
 
 class Score(NamedTuple):
@@ -120,7 +125,9 @@ class Rounds:
         self.guide, self.plan = guide, plan
         self.report = report or (lambda *_: None)
         self.key, self.lanes = jax.random.key(seed), 1
-        self.chunk: Chunk = make_chunk(self._objective, plan.draws, guide.dim, partial(often, program=guide.program))
+        compiled = partial(often, program=guide.program)
+        self.chunk: Chunk = make_chunk(self._objective, plan.draws, guide.dim, compiled)
+        self._on_fixed_noise = FixedNoise(self._whole, plan.batch, compiled)
         self._weigh = often(jax.vmap(self._log_weights, (0, 0, None)), guide.program)
 
     # ------------------------------------------------------------ objectives
@@ -134,6 +141,9 @@ class Rounds:
 
     def _objective(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
         return self.guide.sticking_log_weight(self._joined(params, fixed), eps, data)
+
+    def _whole(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
+        return self.guide.log_weight(self._joined(params, fixed), eps, data)
 
     def _log_weights(self, params: Tree, key: jax.Array, data: Any) -> jax.Array:
         eps = jax.random.normal(key, (self.plan.evaluation, self.guide.dim))
@@ -152,7 +162,8 @@ class Rounds:
         return np.concatenate([np.ravel(f) for f in found])
 
     def _weighed(self, params: list[Tree], keys: list[jax.Array]) -> np.ndarray:
-        return np.asarray(self._weigh(_stacked(params), jnp.stack(keys), self.guide.program.data), np.float64)
+        with one_thread_each():
+            return np.asarray(self._weigh(_stacked(params), jnp.stack(keys), self.guide.program.data), np.float64)
 
     def _key(self, stream: int) -> jax.Array:
         """A key of its own for every use: 0 the common noise, negative the certificate, positive the rounds."""
@@ -166,12 +177,48 @@ class Rounds:
         search = Search(list(starts), [UNKNOWN] * len(starts))
         try:
             search.scores = self.score(starts)
+            if self.plan.fixed and self._settle(search):
+                return search
             for number in range(self.plan.rounds):
                 if self._round(search, number):
                     break
         except KeyboardInterrupt:
             search.interrupted = True
         return search
+
+    def _settle(self, search: Search) -> bool:
+        """Quasi-Newton passes on fixed noise from every start; whether the search is over.
+
+        It is if the best start has nothing left to gain, and the others, if they have not come to the same, are far below.
+        """
+        left = [self._settled(search, i) for i in range(len(search.params))]
+        search.history.append(search.scores[search.best].elbo)
+        search.converged = left[search.best] < self.plan.tolerance and search.spread < APART and not search.lost
+        return search.converged
+
+    def _settled(self, search: Search, start: int) -> float:
+        """Takes one start to its optimum, if that is better than what it had; the nats that are left to gain. From far away the
+        gain says little of what is left, so every pass has noise of its own."""
+        left = np.inf
+        for number in range(PASSES):
+            noise = balanced_noise(self.plan.fixed, self.guide.dim, number)
+            left = self._pass(search, start, noise)
+            if left < self.plan.tolerance:
+                break
+        return left
+
+    def _pass(self, search: Search, start: int, noise: np.ndarray) -> float:
+        params, fixed = self._split(search.params[start], self.units[start])
+        look = lambda step, steps: self.report(step, steps, search.scores[search.best].elbo)  # noqa: E731
+        climb = self._on_fixed_noise.climb(params, fixed, noise, self.guide.program.data, look)
+        search.steps += climb.steps
+        found = jax.device_get(self._joined(climb.params, fixed))
+        found = {**found, "backbone": self.guide.backbone.folded(found["backbone"])}
+        score = self.score([found])[0]
+        gain = score.gain_over(search.scores[start])[0]
+        if score.rank > search.scores[start].rank:
+            search.params[start], search.scores[start] = found, score
+        return climb.gain - max(gain, 0.0) if climb.settled else np.inf
 
     def _round(self, search: Search, number: int) -> bool:
         """One round; whether the search is over."""
@@ -194,8 +241,9 @@ class Rounds:
         self.last, self.done = lanes, 0
         for first in range(0, steps, self.plan.chunk):
             last = min(first + self.plan.chunk, steps)
-            lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, self.guide.program.data, key)
-            jax.block_until_ready(lanes.skipped)
+            with one_thread_each():
+                lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, self.guide.program.data, key)
+                jax.block_until_ready(lanes.skipped)
             self.last, self.done = lanes, last
             search.steps += last - first
             self.report(last, steps, search.scores[search.best].elbo)
