@@ -54,7 +54,8 @@ class FixedNoise:
 
     def __init__(self, objective: Callable[..., jax.Array], batch: int, compiled: Callable[..., Any]):
         self.objective, self.batch = objective, batch
-        self._compiled, self._elbo = compiled, None
+        self._compiled: Callable[..., Any] = compiled
+        self._elbo: Any = None
 
     def climb(self, params: Tree, fixed: Tree, noise: np.ndarray, data: Any, look: Looker) -> Climb:
         """The optimum on noise (N, D) from `params`, which stay as they are if their ELBO is not finite."""
