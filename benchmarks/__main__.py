@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.rows import options
 
-HELPERS = {"__init__", "__main__", "agreement", "exact", "rows"}
+HELPERS = {"__init__", "__main__", "agreement", "asvi", "exact", "rows"}
 NAMES = sorted({p.stem for p in Path(__file__).parent.glob("*.py")} - HELPERS)
 
 

@@ -6,11 +6,14 @@ import json
 
 import numpy as np
 import pytest
+from numpyro.infer.util import log_density
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
-from benchmarks import exact, gaps, posteriordb, rows
+import emfppl
+from benchmarks import asvi, exact, gaps, peers, posteriordb, rows, scaling
 from benchmarks.agreement import EXAMPLES, PAPER, paper
+from emfppl.runtime.precision import precision
 
 SCHOOLS = {k: np.array(v, float) for k, v in json.loads((EXAMPLES / "eight_schools.json").read_text()).items()}
 TASKS = {t.name: t for t in paper()}
@@ -146,3 +149,73 @@ def test_what_is_to_be_reached():
     assert not gaps.TASKS["seeds"].reached(row)
     assert gaps.TASKS["lorenz_smoothing"].reached({**row, "gap": 0.55, "evidence_error": 0.03})
     assert all((gaps.ROOT / known.model).exists() and known.sets() for known in gaps.TASKS.values())
+
+
+# ---------------------------------------------------------------- peers and scaling
+
+
+def peers_row(guide, elbo, cold):
+    return {"name": "x", "guide": guide, "elbo": elbo, "elbo_se": 0.001, "khat": 0.3, "mean": None, "cold": cold, "warm": cold / 2}
+
+
+def test_peers_are_judged_against_ours():
+    rows = [peers_row("emfppl", -3.0, 2.0), peers_row("AutoNormal", -4.0, 1.0), peers_row("AutoIAFNormal", -2.995, 5.0)]
+    rows.append({**peers_row("AutoDAIS", np.nan, 9.0)})
+    assert peers.cells(rows[1], rows[0])[4:] == ("1.000", 0.3, "", "1.0", "0.5", "0.5", "0.5")
+    assert peers.cells(peers_row("AutoNormal", -1e6, 1.0), rows[0])[2] == "diverged"
+    told = peers.summary(rows)
+    assert "ELBO: 1 of 1" in told and "others: 1 of 1" in told
+    told = peers.summary([peers_row("emfppl", -3.5, 6.0), *rows[1:]])
+    assert "ELBO: 0 of 1 (not: x)" in told and "others: 0 of 1" in told
+
+
+def test_a_peer_is_below_the_evidence(monkeypatch):
+    """A few steps of a mean field on eight schools: a bound, with draws of every variable."""
+    model, data = emfppl.load(gaps.ROOT / gaps.TASKS["eight_schools"].model), gaps.TASKS["eight_schools"].sets()[0]
+    monkeypatch.setattr(peers, "STEPS", 300)
+    monkeypatch.setattr(peers, "WEIGHTS", 2_000)
+    with precision("float64"):
+        params, log_weight, draws = peers._automatic(model, data, peers.GUIDES["AutoNormal"])(0.03)
+        judged = peers._judged(params, log_weight, draws)
+        assert -60 < judged["elbo"] < -31.26 + 3 * judged["elbo_se"] and judged["params"] == 20
+        assert draws()["theta"].shape == (20_000, 8)
+
+
+@pytest.mark.parametrize("name", ["eight_schools", "seeds", "funnel_10", "lorenz_smoothing"])
+def test_programs_by_hand(name):
+    """Their priors and likelihoods against the programs' joint densities."""
+    tfp = pytest.importorskip("tensorflow_probability.substrates.jax", exc_type=ImportError)
+    known, hand = gaps.TASKS[name], asvi.BY_HAND[name]
+    data = known.sets()[0]
+    given = {k: np.array(v, float) for k, v in data.items() if k != "sizes"}
+    rng = np.random.default_rng(0)
+    with precision("float64"):
+        joint = tfp.distributions.JointDistributionCoroutineAutoBatched(lambda: hand.prior(tfp.distributions, given))
+        shapes = joint.event_shape
+        values = type(shapes)(*(0.3 * rng.normal(size=tuple(s)) for s in shapes))
+        theirs = float(joint.log_prob(values) + hand.log_likelihood(values, given))
+        if name == "lorenz_smoothing":
+            latents = {k: np.array([getattr(values, f"{k}{t}") for t in range(30)]) for k in "xyz"}
+        else:
+            latents = {k: np.asarray(getattr(values, k)) for k in shapes._fields}
+        model = emfppl.load(gaps.ROOT / known.model)
+        bound = model.bind(given, sizes=data.get("sizes"))
+        funnel = name.startswith("funnel")  # without data, a program has no latents that count
+        ours = log_density(bound.numpyro_model, (), {}, latents)[0] if funnel else bound.log_joint(latents)
+        assert theirs == pytest.approx(float(ours), rel=1e-9)
+
+
+def test_slopes_are_those_of_the_largest_sizes():
+    figures = lambda n: {"compiling": 3.0, "running": 2e-3 * n, "step": None, "memory": 5.0 * n**0.5}  # noqa: E731
+    rows = [{"size": n, **figures(n)} for n in (10, 100, 1000, 10_000)]
+    rows[0] |= {"running": 50.0}
+    assert scaling.slopes(rows) == pytest.approx({"compiling": 0.0, "running": 1.0, "memory": 0.5}, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", scaling.PROGRAMS_OF)
+def test_programs_that_grow(name):
+    growing = scaling.PROGRAMS_OF[name]
+    data = growing.data(120)
+    assert emfppl.load(growing.model).bind(data).noise_shapes
+    if growing.evidence:
+        assert growing.evidence(data) == pytest.approx(exact.brownian(data["y"]), rel=1e-9)
