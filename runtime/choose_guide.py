@@ -26,12 +26,14 @@ import numpy as np
 from emfppl.compiler.expressions import Expr, Ref, walk
 from emfppl.compiler.graph import REAL_LINE, ComputedNode, FactorNode, GateSpec, Graph, Node, RandomNode, Role, node_exprs
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.compile import solves
 from emfppl.runtime.gates import Gates, specs_from
 from emfppl.runtime.guide import Guide, latent_nodes
-from emfppl.runtime.guides.backbone import Affine, Backbone, Layer
+from emfppl.runtime.guides.backbone import Affine, Backbone
 from emfppl.runtime.guides.elementwise import Elementwise
 from emfppl.runtime.guides.flows import FLOWS, build_flow
 from emfppl.runtime.guides.full_rank import FullRank
+from emfppl.runtime.guides.inverse_graph import Inverse, faithful_inverse, markov_network
 from emfppl.runtime.guides.low_rank import LowRank
 from emfppl.runtime.guides.splines import BINS, Splines
 from emfppl.runtime.recipe import RANK, Flow, Recipe, recipe_from
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 FULL_RANK_UP_TO = 200  # latents
-SEEN = 32  # of the latents a flow looks at that many, the scales first
 NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "conjugate", "splines", *FLOWS)
 GATED = {"gated": "affine", "geometric": "geometric", "conjugate": "conjugate"}
 
@@ -170,17 +171,27 @@ def build_guide(program: Program, recipe: Recipe) -> Guide:
     return _assemble(program, recipe, dict(program.graph.guide.gates))
 
 
-def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec]) -> Guide:
+def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec], inverse: Inverse | None = None) -> Guide:
+    """The guide of a recipe; without the inverse graph that its flow goes by, this is worked out."""
     dim = dimension(program)
     gates = Gates(dict(latent_nodes(program)), program.noise_shapes, specs, recipe.gates, program.plain)
     splines = Splines(dim, recipe.splines) if recipe.splines and dim else None
-    return Guide(program, Backbone(_affine(recipe, dim, gates), _flow(program, recipe.flow, dim), splines), gates, recipe)
+    below = Guide(program, Backbone(_affine(recipe, dim, gates), splines=splines), gates, recipe)
+    if recipe.flow is None or not dim:
+        return below
+    inverse = inverse or inverse_of(below)
+    return Guide(program, replace(below.backbone, flow=build_flow(recipe.flow, inverse)), gates, recipe, inverse)
 
 
-def _flow(program: Program, flow: Flow | None, dim: int) -> Layer | None:
-    if flow is None or not dim:
-        return None
-    return build_flow(flow, dim, order_of(program), min(dim, SEEN))
+def inverse_of(guide: Guide) -> Inverse:
+    """Which coordinates of the noise each needs of those before it, in the posterior. Where that is too much to work out, all of
+    them, scales first."""
+    program, preferred = guide.program, order_of(guide.program)
+    if len(preferred) > FULL_RANK_UP_TO or solves(program):
+        return Inverse(preferred)
+    params = guide.init(0)
+    network = markov_network(lambda u, data: guide.log_noise_density(params, u, data), guide.centre().loc, program.data)
+    return faithful_inverse(network, preferred)
 
 
 def _affine(recipe: Recipe, dim: int, gates: Gates) -> Affine:
@@ -198,4 +209,6 @@ def _left_to_learn(gates: Gates) -> np.ndarray:
 
 def rebuild_guide(program: Program, description: Mapping[str, Any]) -> Guide:
     """The guide that `Guide.describe` described, over the same program."""
-    return _assemble(program, recipe_from(description["recipe"]), specs_from(description["gates"]))
+    inverse = description.get("inverse")
+    made = inverse and Inverse(tuple(inverse["order"]), tuple(tuple(needed) for needed in inverse["needs"]))
+    return _assemble(program, recipe_from(description["recipe"]), specs_from(description["gates"]), made)

@@ -13,6 +13,7 @@ in unconstrained space. Functions take one draw; callers vmap.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from emfppl.runtime.bijections.updated_laws import LOC, SCALE
 from emfppl.runtime.compile import once
 from emfppl.runtime.gates import Gates
 from emfppl.runtime.guides.backbone import Backbone, Frame, Params
+from emfppl.runtime.guides.inverse_graph import Inverse
 from emfppl.runtime.pseudo_starts import kept, placed
 from emfppl.runtime.recipe import Recipe
 
@@ -49,8 +51,9 @@ def latent_nodes(program: Program) -> list[tuple[str, RandomNode]]:
 class Guide:
     """A program, a backbone over its noise, and gates."""
 
-    def __init__(self, program: Program, backbone: Backbone, gates: Gates, recipe: Recipe):
+    def __init__(self, program: Program, backbone: Backbone, gates: Gates, recipe: Recipe, inverse: Inverse | None = None):
         self.program, self.backbone, self.gates, self.recipe = program, backbone, gates, recipe
+        self.inverse = inverse  # the graph that a flow of the backbone goes by
         self._sizes = [int(np.prod(s, dtype=int)) for s in program.noise_shapes.values()]
         self._ends = np.cumsum(self._sizes).tolist()
 
@@ -194,4 +197,5 @@ class Guide:
 
     def describe(self) -> dict[str, Any]:
         """A JSON-able account, from which `choose_guide.rebuild_guide` builds the same guide."""
-        return {"recipe": self.recipe.as_dict(), "gates": self.gates.describe()}
+        inverse = {} if self.inverse is None else {"inverse": asdict(self.inverse)}
+        return {"recipe": self.recipe.as_dict(), "gates": self.gates.describe(), **inverse}

@@ -6,7 +6,8 @@
     y_i = τ(x_i; x_<i)                      in each layer
 
 Coordinates are taken in a given order, and only the first `seen` of them are looked at by others: where many depend on few (the
-groups of a hierarchy on its scales) this costs little. Every second layer takes these in reverse.
+groups of a hierarchy on its scales) this costs little. Every second layer takes these in reverse. Masks may leave out more: what
+is known not to matter (`inverse_graph`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emfppl.runtime.guides import shape
+from emfppl.runtime.guides import perceptron, shape
 
 LayerParams = dict[str, Any]
 
@@ -30,7 +31,7 @@ class Autoregressive(ABC):
     """`layers` autoregressive layers over `dim` coordinates, with networks whose hidden layers have the given widths.
 
     `order`: the coordinates, those that others depend on first (by default as they are); `seen`: how many of them are
-    looked at (by default all).
+    looked at (by default all); `needs`: for each place in the order the earlier places that it may depend on (by default all).
     """
 
     dim: int
@@ -38,6 +39,7 @@ class Autoregressive(ABC):
     hidden: tuple[int, ...] = (32, 32)
     order: tuple[int, ...] = ()
     seen: int = 0
+    needs: tuple[tuple[int, ...], ...] = ()
 
     @property
     @abstractmethod
@@ -65,11 +67,29 @@ class Autoregressive(ABC):
         return min(self.seen or self.dim, self.dim)
 
     @cached_property
+    def dependences(self) -> np.ndarray:
+        """(D, D): which earlier places each place may depend on."""
+        known = perceptron.earlier(self.dim, self.looked_at)
+        if not self.needs:
+            return known
+        wanted = np.zeros_like(known)
+        for place, needed in enumerate(self.needs):
+            wanted[place, list(needed)] = True
+        return known & wanted
+
+    @property
+    def _may_turn(self) -> bool:
+        """Whether what coordinates may depend on is the same with those that are looked at in reverse."""
+        seen, given = self.looked_at, self.dependences
+        head, rest = given[:seen, :seen], given[seen:, :seen]
+        return bool(np.array_equal(head, head[::-1, ::-1].T) and np.array_equal(rest, rest[:, ::-1]))
+
+    @cached_property
     def _orders(self) -> list[np.ndarray]:
         """The order of the coordinates in every layer."""
         order = np.asarray(self.order or range(self.dim), np.int32)
         turned = np.concatenate([order[: self.looked_at][::-1], order[self.looked_at :]])
-        return [turned if i % 2 else order for i in range(self.layers)]
+        return [turned if i % 2 and self._may_turn else order for i in range(self.layers)]
 
     def init(self, rng: np.random.Generator) -> dict[str, Any]:
         """``{"skew", "tail", "layer0": {…}, …}``."""

@@ -39,9 +39,10 @@ class Bnaf(Autoregressive):
         return [1, *self.hidden, 1]
 
     @cached_property
-    def _earlier(self) -> np.ndarray:
-        """(D, seen): whether a coordinate comes before another, of those that are looked at."""
-        return np.arange(self.looked_at)[None, :] < np.arange(self.dim)[:, None]
+    def _passed_on(self) -> np.ndarray:
+        """(D, D): of which earlier coordinates the hidden units may be looked at: those that need no more than oneself."""
+        given = self.dependences
+        return given & ~np.any(given[None, :, :] & ~given[:, None, :], axis=2)
 
     def init_layer(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """``{"gate", "own0", "others0", "biases0", …}``: own (D, b, a) the logarithms of the blocks on the diagonal, others
@@ -59,7 +60,7 @@ class Bnaf(Autoregressive):
         slope = jnp.ones_like(mine)
         for i in range(len(self._widths) - 1):
             blocks = jnp.exp(params[f"own{i}"])
-            masked = params[f"others{i}"] * self._earlier[:, None, :, None]
+            masked = params[f"others{i}"] * (self._passed_on if i else self.dependences)[:, None, : self.looked_at, None]
             push = jnp.einsum("dbsa,sa->db", masked, rest[: self.looked_at]) + params[f"biases{i}"]
             mine, slope = jnp.einsum("dba,da->db", blocks, mine) + push, jnp.einsum("dba,da->db", blocks, slope)
             rest = jnp.einsum("dba,da->db", blocks, rest) + push

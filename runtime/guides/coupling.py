@@ -3,10 +3,11 @@
 ::
 
     e = shape(eps)                                       each coordinate its own skew and tails (`shape`)
-    y_B = spline(x_B; x_A)  or  x_B exp(s(x_A)) + t(x_A)      y_A = x_A        in each layer, A and B changing places
+    y_B = spline(x_B; x_A)  or  x_B exp(s(x_A)) + t(x_A)      y_A = x_A      in each layer, A and B changing places
 
-Coordinates are dealt out in turns, in a given order, so that both halves hold some of those that come first; of A at most
-`seen` / 2 are looked at. Both directions cost the same, one pass of a network.
+Of the coordinates, in a given order, the first `seen` are dealt out to the halves A and B in turns. All others move in every
+layer, so that where many depend on few (the groups of a hierarchy on its scales) they hear of both halves. Both directions cost
+the same, one pass of a network.
 """
 
 from __future__ import annotations
@@ -41,34 +42,40 @@ class Coupling:
     def name(self) -> str:
         return "coupling"
 
+    @property
+    def _halves(self) -> tuple[int, int]:
+        """How many coordinates A and B hold."""
+        looked_at = min(self.seen or self.dim, self.dim)
+        return (looked_at + 1) // 2, looked_at // 2
+
     @cached_property
     def _deal(self) -> np.ndarray:
-        """The coordinates of the first half, and then those of the second."""
-        order = np.asarray(self.order or range(self.dim), np.int32)
-        return np.concatenate([order[::2], order[1::2]])
+        """The coordinates of A, those of B, and the others."""
+        order, looked_at = np.asarray(self.order or range(self.dim), np.int32), sum(self._halves)
+        return np.concatenate([order[:looked_at:2], order[1:looked_at:2], order[looked_at:]])
 
     @property
     def _turns(self) -> range:
         return range(self.layers if self.dim > 1 else 0)
 
-    def _sizes(self, layer: int) -> tuple[int, int]:
-        """How many coordinates a layer looks at, and how many it moves."""
-        halves = (self.dim + 1) // 2, self.dim // 2
-        given, moved = halves[layer % 2], halves[1 - layer % 2]
-        return min(given, max(1, (self.seen or self.dim) // 2)), moved
+    def _by_b(self, layer: int) -> bool:
+        """Whether B stays, and A moves."""
+        return layer % 2 == 1 and self._halves[1] > 0
 
     def _apart(self, layer: int, v: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """The half that stays, and the half that moves, of coordinates as dealt."""
-        first, second = v[: (self.dim + 1) // 2], v[(self.dim + 1) // 2 :]
-        return (second, first) if layer % 2 else (first, second)
+        """What stays, and what moves, of coordinates as dealt."""
+        a, b = self._halves
+        if self._by_b(layer):
+            return v[a : a + b], jnp.concatenate([v[:a], v[a + b :]])
+        return v[:a], v[a:]
 
-    @staticmethod
-    def _together(layer: int, stays: jax.Array, moves: jax.Array) -> jax.Array:
-        return jnp.concatenate([moves, stays] if layer % 2 else [stays, moves])
+    def _together(self, layer: int, stays: jax.Array, moves: jax.Array) -> jax.Array:
+        a = self._halves[0]
+        return jnp.concatenate([moves[:a], stays, moves[a:]] if self._by_b(layer) else [stays, moves])
 
     def _masks(self, layer: int) -> list[np.ndarray]:
-        given, moved = self._sizes(layer)
-        return perceptron.full(given, self.hidden, moved * (2 * self.bins + 1 if self.bins else 2))
+        given = self._halves[self._by_b(layer)]
+        return perceptron.full(given, self.hidden, (self.dim - given) * (2 * self.bins + 1 if self.bins else 2))
 
     def init(self, rng: np.random.Generator) -> dict[str, Any]:
         """``{"skew", "tail", "layer0": {"weights0", "biases0", …}, …}``: the identity."""
@@ -78,8 +85,8 @@ class Coupling:
 
     def _numbers(self, params: Any, layer: int, stays: jax.Array) -> dict[str, jax.Array]:
         """What a coupling's network says: the parameters of splines, or shifts and log scales."""
-        given, count = self._sizes(layer)
-        out = perceptron.apply(self._masks(layer), params[f"layer{layer}"], stays[:given])
+        count = self.dim - stays.size
+        out = perceptron.apply(self._masks(layer), params[f"layer{layer}"], stays)
         if self.bins:
             return spline_numbers(out, count, self.bins)
         return {"shift": out[:count], "log_scale": BOUND * jnp.tanh(out[count:] / BOUND)}

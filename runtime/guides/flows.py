@@ -9,8 +9,11 @@ from emfppl.runtime.guides.backbone import Layer
 from emfppl.runtime.guides.bnaf import Bnaf
 from emfppl.runtime.guides.coupling import Coupling
 from emfppl.runtime.guides.iaf import Iaf
+from emfppl.runtime.guides.inverse_graph import Inverse
 from emfppl.runtime.guides.spline_flow import SplineFlow
 from emfppl.runtime.recipe import Flow
+
+SEEN = 32  # of the latents a flow looks at that many
 
 FLOWS: Mapping[str, Flow] = MappingProxyType(
     {
@@ -22,11 +25,12 @@ FLOWS: Mapping[str, Flow] = MappingProxyType(
 )
 
 
-def build_flow(flow: Flow, dim: int, order: tuple[int, ...], seen: int) -> Layer:
-    """The flow over `dim` coordinates in an order, the first `seen` of which others may depend on."""
-    where = (flow.layers, flow.hidden, order, seen)
+def build_flow(flow: Flow, inverse: Inverse) -> Layer:
+    """The flow that goes by a faithful inverse; others depend on the first `SEEN` coordinates of its order at most."""
+    dim, needs = len(inverse.order), inverse.needs
+    where = (dim, flow.layers, flow.hidden, inverse.order, min(inverse.seen, SEEN))
     if flow.kind == "coupling":
-        return Coupling(dim, *where, bins=flow.bins)
+        return Coupling(*where, bins=flow.bins)
     if flow.kind == "spline_flow":
-        return SplineFlow(dim, *where, bins=flow.bins)
-    return Bnaf(dim, *where) if flow.kind == "bnaf" else Iaf(dim, *where)
+        return SplineFlow(*where, needs=needs, bins=flow.bins)
+    return Bnaf(*where, needs=needs) if flow.kind == "bnaf" else Iaf(*where, needs=needs)

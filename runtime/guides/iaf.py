@@ -29,7 +29,7 @@ class Iaf(Autoregressive):
 
     @cached_property
     def _masks(self) -> list[np.ndarray]:
-        return perceptron.masks(self.dim, self.hidden, self.looked_at)
+        return perceptron.masks(self.dependences, self.hidden)
 
     def init_layer(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return perceptron.init(self._masks, rng)

@@ -9,19 +9,33 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def degrees(dim: int, widths: tuple[int, ...], seen: int) -> list[np.ndarray]:
-    """For each layer of units, inputs first, the highest input (from 1) that each may see."""
-    hidden = [1 + np.arange(w) % max(1, min(seen, dim - 1)) for w in widths]
-    return [np.arange(1, dim + 1), *hidden]
+def earlier(dim: int, seen: int) -> np.ndarray:
+    """(dim, dim): whether an input comes before an output, and is among the first `seen`."""
+    inputs, outputs = np.arange(dim)[None, :], np.arange(dim)[:, None]
+    return (inputs < outputs) & (inputs < seen)
 
 
-def masks(dim: int, widths: tuple[int, ...], seen: int, outputs: int = 2) -> list[np.ndarray]:
-    """For each matrix (out, in) which entries are free: hidden unit h sees inputs <= its degree, output i hidden units < i; there
-    are so many outputs for each coordinate, (outputs, dim) flattened."""
-    layers = degrees(dim, widths, seen)
-    inner = [b[:, None] >= a[None, :] for a, b in zip(layers, layers[1:], strict=False)]
-    last = np.arange(1, dim + 1)[:, None] > layers[-1][None, :]
-    return [*inner, np.concatenate([last] * outputs)]
+def masks(needs: np.ndarray, widths: tuple[int, ...], outputs: int = 2) -> list[np.ndarray]:
+    """For each matrix (out, in) which entries are free, given what every output may depend on (dim, dim); there are so many outputs
+    for each coordinate, (outputs, dim) flattened.
+
+    Every hidden unit sees what some coordinate may depend on. A unit, or an output, looks at those units of the layer before that
+    see no more than it may. Where what coordinates need is not nested, there are at least as many units as different needs.
+    """
+    kinds = np.unique(needs[needs.any(axis=1)], axis=0) if needs.any() else np.zeros((1, len(needs)), bool)
+    kinds = kinds[np.argsort(kinds.sum(axis=1), kind="stable")]
+    nested = all(not (a & ~b).any() for a, b in zip(kinds, kinds[1:], strict=False))
+    counts = [w if nested else max(w, len(kinds)) for w in widths]
+    units = [kinds[np.arange(w) % len(kinds)] for w in counts]
+    inner = [_within(before, after) for before, after in zip(units, units[1:], strict=False)]
+    return [units[0], *inner, np.concatenate([_within(units[-1], needs)] * outputs)]
+
+
+def _within(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(after, before): whether all that a unit sees may be seen by another; units that see nothing are no use to any."""
+    sees_more = (before[None, :, :] & ~after[:, None, :]).any(axis=2)
+    useful = np.asarray(before.any(axis=1))
+    return ~sees_more & useful[None, :]
 
 
 def full(inputs: int, widths: tuple[int, ...], outputs: int) -> list[np.ndarray]:

@@ -37,7 +37,7 @@ class SplineFlow(Autoregressive):
 
     @cached_property
     def _masks(self) -> list[np.ndarray]:
-        return perceptron.masks(self.dim, self.hidden, self.looked_at, 2 * self.bins + 1)
+        return perceptron.masks(self.dependences, self.hidden, 2 * self.bins + 1)
 
     @property
     def _splines(self) -> Splines:
