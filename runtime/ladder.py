@@ -226,8 +226,10 @@ def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
         return None
     backbone = guide.backbone.grown(below.params["backbone"], np.random.default_rng(task.seed))
     units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
+    start = Start({**below.params, "backbone": backbone}, units)
     plan = replace(make_plan(task, guide.dim, 1, 500, task.budget.rounds), rates=(0.03, 0.01), shrink=0.7)
-    return _search(task, guide, plan, [Start({**below.params, "backbone": backbone}, units)], below.search.spread)
+    plan = replace(plan, fixed=fixed_draws(task, guide.num_params(start.params)))
+    return _search(task, guide, plan, [start], below.search.spread)
 
 
 def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) -> Plan:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emfppl.runtime.budget import Budget
-from emfppl.runtime.compile import count_elements
+from emfppl.runtime.compile import work_of
 from emfppl.runtime.conjugate import Search
 from emfppl.runtime.ladder import Ladder, Task
 from emfppl.runtime.progress import Progress
@@ -28,7 +28,7 @@ class Refitting:
         self.posterior, self.program, recipe = fit, fit.program, fit.result.guide.recipe
         self.recipes = (recipe.plain, recipe) if recipe.layered else (recipe,)
         self._exact = Search(self.program) if recipe.gates == "exact" else None
-        self._task = Task(self.program, seed, "float64", count_elements(self.program), Progress(False), WORK)
+        self._task = Task(self.program, seed, "float64", work_of(self.program), Progress(False), WORK)
 
     def fit(self) -> tuple[Tree, int]:
         """Parameters, and the level of the certificate."""
