@@ -204,6 +204,10 @@ class Block:
             found = found + elimination.log_sum(elimination.arrays(state.variables, given))
         return found
 
+    def vague_sites(self) -> dict[str, jax.Array]:
+        """Sites that say next to nothing."""
+        return self.sites.vague()
+
     def initial_sites(self, z: jax.Array, outer: Values, data: Any = None) -> dict[str, jax.Array]:
         """Sites with the slope and the curvature of the terms at z: those of a Laplace approximation around it."""
         return self.sites.initial(z, outer, data)

@@ -133,7 +133,7 @@ class Sites:
         rows = [jnp.ravel(self._value(p.node, p.expr, variables).array) for p in self.whole]
         mixed, start = [], 0
         for c in self.clusters.values():
-            mixed.append(c.predicted(z, sites["mix"][start : start + c.mixes]))
+            mixed.append(c.predicted(z, sites["mix"][start : start + c.mixes] if c.mixes else jnp.zeros(0)))
             start += c.mixes
         return jnp.concatenate([*rows, z[self.elements], *mixed])
 
@@ -143,6 +143,13 @@ class Sites:
         return (self.predicted(z, variables, sites) - sites["loc"]) * jnp.exp(-log_scale), -log_scale - HALF_LOG_2PI
 
     # ------------------------------------------------------------ where they start
+
+    def vague(self) -> dict[str, jax.Array]:
+        """Sites of the least precision, in the form of all sites of this block."""
+        mixes = sum(c.mixes for c in self.clusters.values())
+        loose = -0.5 * float(np.log(FLATTEST))
+        found = {"loc": jnp.zeros(self.count), "log_scale": jnp.full(self.count, loose)}
+        return {**found, "mix": jnp.zeros(mixes)} if mixes else found
 
     def initial(self, z: jax.Array, outer: Values, data: Any) -> dict[str, jax.Array]:
         """Sites with the terms' slope d and curvature −1/scale² in η at z: loc = η + scale² d."""
@@ -162,7 +169,8 @@ class Sites:
             for n, c in self.clusters.items()
         ]
         found = _as_sites([*rows, element, *((loc, log_scale) for loc, log_scale, _ in clustered)])
-        return {**found, "mix": jnp.concatenate([mix for *_, mix in clustered])} if clustered else found
+        mixes = [mix for *_, mix in clustered if mix.size]
+        return {**found, "mix": jnp.concatenate(mixes)} if mixes else found
 
     def _affine(self, z: jax.Array, outer: Values, data: Any) -> tuple[list[jax.Array], dict[int, jax.Array]]:
         """The predictors at z, and of those with clusters the coefficients of each row's latents (rows, k)."""
