@@ -65,6 +65,11 @@ class Guide:
     def dim(self) -> int:
         return sum(self._sizes)
 
+    @property
+    def data(self) -> Any:
+        """The data as the loops of a fit are to be given them: the program's own, with what can be made of them beforehand."""
+        return self.program.data
+
     # ------------------------------------------------------------ layout
 
     def unravel(self, u: jax.Array) -> dict[str, jax.Array]:

@@ -84,7 +84,7 @@ class Nuts:
 
     @property
     def _arguments(self) -> tuple[Tree, Any]:
-        return self.params, self.guide.program.data
+        return self.params, self.guide.data
 
     # ------------------------------------------------------------ chains
 

@@ -37,7 +37,7 @@ def exact_evidence(guide: Guide, params: Any, seconds: float = 10.0) -> tuple[fl
         return None
     with precision("float64"):
         if dim == 0:
-            return float(jax.jit(guide.log_weight)(params, jnp.zeros(0), guide.program.data)), 0.0
+            return float(jax.jit(guide.log_weight)(params, jnp.zeros(0), guide.data)), 0.0
         density = _Density(guide, params)
         return _integral(density, *_box(density), seconds)
 
@@ -56,7 +56,7 @@ class _Density:
             return guide.log_noise_density(params, loc + jnp.asarray(spread) @ w, data) + log_det
 
         self._at = jax.jit(jax.vmap(at, (0, None, None)))
-        self._given = params, guide.program.data
+        self._given = params, guide.data
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """At points (N, dim): (N,), −∞ where it is not a number."""

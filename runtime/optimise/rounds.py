@@ -163,7 +163,7 @@ class Rounds:
 
     def _weighed(self, params: list[Tree], keys: list[jax.Array]) -> np.ndarray:
         with one_thread_each():
-            return np.asarray(self._weigh(_stacked(params), jnp.stack(keys), self.guide.program.data), np.float64)
+            return np.asarray(self._weigh(_stacked(params), jnp.stack(keys), self.guide.data), np.float64)
 
     def _key(self, stream: int) -> jax.Array:
         """A key of its own for every use: 0 the common noise, negative the certificate, positive the rounds."""
@@ -210,7 +210,7 @@ class Rounds:
     def _pass(self, search: Search, start: int, noise: np.ndarray) -> float:
         params, fixed = self._split(search.params[start], self.units[start])
         look = lambda step, steps: self.report(step, steps, search.scores[search.best].elbo)  # noqa: E731
-        climb = self._on_fixed_noise.climb(params, fixed, noise, self.guide.program.data, look)
+        climb = self._on_fixed_noise.climb(params, fixed, noise, self.guide.data, look)
         search.steps += climb.steps
         found = jax.device_get(self._joined(climb.params, fixed))
         found = {**found, "backbone": self.guide.backbone.folded(found["backbone"])}
@@ -242,7 +242,7 @@ class Rounds:
         for first in range(0, steps, self.plan.chunk):
             last = min(first + self.plan.chunk, steps)
             with one_thread_each():
-                lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, self.guide.program.data, key)
+                lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, self.guide.data, key)
                 jax.block_until_ready(lanes.skipped)
             self.last, self.done = lanes, last
             search.steps += last - first

@@ -70,7 +70,7 @@ class Starts:
             return None
         count = MODE_STARTS if self.dim <= 25 and self.dim * self.elements <= MODE_MEMORY / MODE_STARTS else 1
         with precision("float64"):
-            data = self.guide.program.data
+            data = self.guide.data
             found = find_mode(self.log_density, self.points(count), data, second=self.second)
             return found or self._mode_of_finite(data)
 
@@ -87,7 +87,7 @@ class Starts:
         """Of many points around the centre those with a finite density, highest first: (k, dim)."""
         points = np.concatenate([self.points(PROBES, 0.1), self.points(PROBES, 1.0)[1:]])
         with precision("float64"):
-            values = np.asarray(once(jax.vmap(self.log_density, (0, None)))(points, self.guide.program.data))
+            values = np.asarray(once(jax.vmap(self.log_density, (0, None)))(points, self.guide.data))
         order = np.argsort(np.where(np.isfinite(values), -values, np.inf))
         return points[order[np.isfinite(values[order])]]
 
