@@ -56,7 +56,7 @@ def recipe_of(program: Program, name: str) -> Recipe:
         raise EmfError([_unknown(name)])
     block = program.graph.guide
     if name == "auto" and (block.backbone or block.gates):
-        return _of_block(block.backbone, dimension(program))
+        return replace(_of_block(block.backbone, dimension(program)), gates=_of_all(dict(block.gates)))
     return _of_name(program, name) if name != "auto" else _of_rule(program)
 
 
@@ -91,6 +91,12 @@ def _of_block(backbone: tuple[str, tuple[tuple[str, object], ...]] | None, dim: 
     if name == "splines":
         return Recipe(_affine_under(dim), splines=given.get("bins", BINS))
     return Recipe(name, rank=given.get("rank", RANK) if name == "low_rank" else None)
+
+
+def _of_all(gates: Mapping[str, GateSpec]) -> str:
+    """The kind of gates that a guide block asks for all latents."""
+    mode = gates["all"].mode if "all" in gates else ""
+    return mode if mode in GATED.values() else "affine"
 
 
 def _of_rule(program: Program) -> Recipe:

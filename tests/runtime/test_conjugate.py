@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import betaln, gammaln
 
@@ -124,6 +126,34 @@ NEARLY = {
 @pytest.mark.parametrize("name", NEARLY)
 def test_what_is_nearly_conjugate_is_not_taken_for_it(name):
     assert looked_at(*NEARLY[name]) is None
+
+
+PRIORS = {
+    "beta": ("Beta(2, 3)", "Uniform(0, 1)", "BetaProportion(0.3, 4)"),
+    "gamma": ("Gamma(2, 1.5)", "Exponential(0.7)", "Chi2(3)"),
+    "inverse gamma": ("InverseGamma(3, 2)",),
+    "log normal": ("LogNormal(0.2, 1.3)",),
+    "none": ("HalfNormal(1)", "Weibull(1, 2)", "LogitNormal(0, 1)"),
+}
+LIKELIHOODS = {
+    "beta": ("Binomial(9, {})", "NegativeBinomial(3, {})"),
+    "gamma": ("Poisson({})", "Poisson(2.5 * {})", "Exponential({})", "Gamma(2, 3 * {})"),
+    "inverse gamma": ("Exponential(1 / {})", "Normal(0, sqrt({}))"),
+    "log normal": ("LogNormal(log({}), 0.5)", "Normal(2 * log({}), 1)"),
+}
+PRIOR = st.sampled_from([(family, text) for family, texts in PRIORS.items() for text in texts])
+LIKELIHOOD = st.sampled_from([(family, text) for family, texts in LIKELIHOODS.items() for text in texts])
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(PRIOR, LIKELIHOOD, st.sampled_from([1, 1, 1.01]), st.sampled_from([0, 0, 1e-4]))
+def test_only_what_is_conjugate_is_found_to_be(prior, likelihood, power, more):
+    """Any prior with any likelihood of a power of the latent, and a factor beside it that is of no family."""
+    fits = prior[0] == likelihood[0] and power == 1 and not more
+    given_ = f"q^{power}" if power != 1 else "q"
+    kind = "count" if likelihood[1].startswith(("Bin", "Neg", "Poi")) else "positive"
+    text = f"data y: {kind}\nq ~ {prior[1]}\ny ~ {likelihood[1].format(given_)}\nfactor {more} * sin(3 * q)\n"
+    assert (looked_at(text, {"y": 3.0}) is not None) is fits
 
 
 def test_what_is_not_worth_a_look():

@@ -16,7 +16,7 @@ import emfppl
 from emfppl.compiler.distributions import CONJUGATE, GEOMETRIC, STANDARD
 from emfppl.runtime.bijections.pseudo_observations import FAMILIES, Dirichlet, Gaussian
 from emfppl.runtime.bijections.updated_laws import LOC, SCALE, canonical, updated
-from emfppl.runtime.choose_guide import build_guide
+from emfppl.runtime.choose_guide import build_guide, recipe_of
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
 
@@ -197,7 +197,8 @@ guide {
 def test_a_guide_block_asks_for_conjugate_gates():
     data = {"y": [3, 0], "w": [2, 4, 6], "v": 0.5}
     bound = emfppl.load(MANY).bind(data)
-    guide = build_guide(bound.program, Recipe("mean_field"))
+    guide = build_guide(bound.program, recipe_of(bound.program, "auto"))
+    assert guide.name == "conjugate mean_field"
     params = guide.init(0)
     learned = params["gates"]
     assert {name: sorted(v) for name, v in learned.items() if name != "h"} == {
