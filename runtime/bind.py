@@ -224,3 +224,8 @@ def _undescribed(coords: Mapping[str, Any]) -> tuple[Any, ...]:
     labels = coords["labels"]
     return tuple(np.datetime64(v) for v in labels) if coords["kind"] == "date" else tuple(labels)
 
+
+def stored(value: np.ndarray, kind: Kind) -> np.ndarray:
+    """Data as they are held: JAX makes them 32 bits wide where it computes so."""
+    types = {Kind.REAL: np.float64, Kind.BOOL: np.bool_, Kind.INT: np.int64, Kind.INDEX: np.int32}
+    return np.asarray(value, types[kind])

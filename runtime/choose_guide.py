@@ -3,6 +3,8 @@
 **The rule.** Let D be the number of scalar latents, and call a program *flat* if no latent has a latent or a `param`
 among its parents.
 
+0. A program with latents that are jointly normal given the others, the *outer* ones, gets `messages`: 1 to 3 are then said of
+   the outer latents. Where there are none, and nothing but normal observations, that is the posterior.
 1. A flat program with D ≤ 200 gets `full_rank`: a normal distribution with any covariance in unconstrained space,
    started from the curvature at the mode, in float64. Regressions on raw scales need no less.
 2. Any other program with D ≤ 200 gets the gated structured layer over a full-rank backbone.
@@ -16,10 +18,10 @@ A `guide` block of the program takes the place of the rule; a name given to `fit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -35,6 +37,7 @@ from emfppl.runtime.guides.flows import FLOWS, build_flow
 from emfppl.runtime.guides.full_rank import FullRank
 from emfppl.runtime.guides.inverse_graph import Inverse, faithful_inverse, markov_network
 from emfppl.runtime.guides.low_rank import LowRank
+from emfppl.runtime.guides.messages import Messages
 from emfppl.runtime.guides.splines import BINS, Splines
 from emfppl.runtime.recipe import RANK, Flow, Recipe, recipe_from
 
@@ -43,21 +46,24 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 FULL_RANK_UP_TO = 200  # latents
-NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "conjugate", "splines", *FLOWS)
+NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "conjugate", "messages", "splines", *FLOWS)
 GATED = {"gated": "affine", "geometric": "geometric", "conjugate": "conjugate"}
 
 
 FLOW, WIDE = FLOWS["iaf"], Flow(layers=3, hidden=(64, 64))
 
 
-def recipe_of(program: Program, name: str) -> Recipe:
-    """The recipe that a name, the program's guide block, or the rule stands for; raises `EmfError` E1101."""
+def recipe_of(program: Program, name: str, blocks: bool = True) -> Recipe:
+    """The recipe that a name, the program's guide block, or the rule stands for; raises `EmfError` E1101.
+
+    `blocks`: whether the rule may choose messages.
+    """
     if name not in NAMES:
         raise EmfError([_unknown(name)])
     block = program.graph.guide
     if name == "auto" and (block.backbone or block.gates):
         return replace(_of_block(block.backbone, dimension(program)), gates=_of_all(dict(block.gates)))
-    return _of_name(program, name) if name != "auto" else _of_rule(program)
+    return _of_name(program, name) if name != "auto" else _of_rule(program, blocks)
 
 
 def _unknown(name: str) -> Diagnostic:
@@ -71,6 +77,8 @@ def _unknown(name: str) -> Diagnostic:
 def _of_name(program: Program, name: str) -> Recipe:
     if name in GATED:
         return Recipe("mean_field", gates=GATED[name])
+    if name == "messages":
+        return _of_gaussian_block(program) or _no_block(program)
     if name == "splines":
         return Recipe(_affine_under(dimension(program)), splines=BINS)
     if name in FLOWS:
@@ -99,16 +107,36 @@ def _of_all(gates: Mapping[str, GateSpec]) -> str:
     return mode if mode in GATED.values() else "affine"
 
 
-def _of_rule(program: Program) -> Recipe:
+def _of_rule(program: Program, blocks: bool) -> Recipe:
+    messages = _of_gaussian_block(program) if blocks else None
+    if messages is not None:
+        return messages
     dim, is_flat = dimension(program), flat(program.graph, frozenset(program.binding.latent))
     if dim <= FULL_RANK_UP_TO:
         return Recipe("full_rank", gates="shut" if is_flat else "affine")
     return Recipe("low_rank", rank=RANK, gates="shut") if is_flat else Recipe("mean_field", gates="conjugate")
 
 
-def ladder_of(program: Program, name: str, budget: Budget) -> tuple[tuple[Recipe, ...], bool]:
+def _of_gaussian_block(program: Program) -> Recipe | None:
+    """Messages in the Gaussian block, if there is one, under a guide for the outer latents by the same rule."""
+    block = program.block
+    if block is None:
+        return None
+    is_flat = flat(program.graph, frozenset(program.binding.latent), frozenset(block.outer))
+    return Recipe(_affine_under(dimension(program, blocks=True)), gates="shut" if is_flat else "affine", blocks=True)
+
+
+def _no_block(program: Program) -> NoReturn:
+    why = "no latents of this program are jointly normal given the others"
+    if program.graph.gaussian is not None:
+        why = "what the latents that are jointly normal depend on has too many neighbours for a sparse factor"
+    message = f"The guide 'messages' takes a program with latents that are jointly normal given the others; {why}."
+    raise EmfError([Diagnostic("E1101", message, hint='guide = "auto" chooses one that fits')])
+
+
+def ladder_of(program: Program, name: str, budget: Budget, blocks: bool = True) -> tuple[tuple[Recipe, ...], bool]:
     """The guides to fit, each started from the one before, and whether the last was asked for; raises `EmfError` E1101."""
-    recipe = recipe_of(program, name)
+    recipe = recipe_of(program, name, blocks)
     if name != "auto" or program.graph.guide.backbone is not None:
         return ((recipe.plain, recipe) if recipe.layered else (recipe,)), True
     return (recipe, *(_richer(program, recipe, budget) if budget.climbs else ())), False
@@ -116,7 +144,7 @@ def ladder_of(program: Program, name: str, budget: Budget) -> tuple[tuple[Recipe
 
 def _richer(program: Program, recipe: Recipe, budget: Budget) -> tuple[Recipe, ...]:
     """What may follow when `recipe` leaves a gap: a flow under it, where that is cheap, and for a rich budget a wider one."""
-    if not 1 <= dimension(program) <= FULL_RANK_UP_TO:
+    if not 1 <= dimension(program, recipe.blocks) <= FULL_RANK_UP_TO:
         return ()
     return (replace(recipe, flow=FLOW), *([replace(recipe, flow=WIDE, splines=BINS)] if budget.rich else []))
 
@@ -124,20 +152,27 @@ def _richer(program: Program, recipe: Recipe, budget: Budget) -> tuple[Recipe, .
 # ---------------------------------------------------------------- the program
 
 
-def dimension(program: Program) -> int:
-    """The number of scalar latents in the guide, as noise."""
-    return sum(int(np.prod(shape, dtype=int)) for shape in program.noise_shapes.values())
+def dimension(program: Program, blocks: bool = False) -> int:
+    """The number of scalar latents in the guide, as noise; with `blocks` of the outer ones."""
+    return sum(int(np.prod(program.noise_shapes[key], dtype=int)) for key in _keys(program, blocks))
 
 
-def flat(graph: Graph, imputed: frozenset[str] = frozenset()) -> bool:
-    """Whether no latent in the guide has a latent or a `param` among its parents; missing entries of `imputed` data are latents."""
+def _keys(program: Program, blocks: bool) -> tuple[str, ...]:
+    """The keys of the noise that a backbone gives."""
+    block = program.block if blocks else None
+    return tuple(program.noise_shapes) if block is None else block.outer_keys
+
+
+def flat(graph: Graph, imputed: frozenset[str] = frozenset(), among: frozenset[str] | None = None) -> bool:
+    """Whether no latent in the guide (none `among` these) has a latent or a `param` among its parents; missing entries of `imputed`
+    data are latents."""
     unknown = {v.name for v in graph.of_role(Role.LATENT, Role.PARAM)} | imputed
     for node in graph.nodes:
         if isinstance(node, FactorNode) or not _refers(node, unknown):
             continue
         if isinstance(node, ComputedNode):
             unknown.add(node.target.name)
-        elif _is_latent(graph, node) or node.target.name in imputed:
+        elif (_is_latent(graph, node) or node.target.name in imputed) and (among is None or node.target.name in among):
             return False
     return True
 
@@ -155,13 +190,15 @@ def references(expr: Expr) -> Iterator[Ref]:
     return (part for part in walk(expr) if isinstance(part, Ref))
 
 
-def order_of(program: Program) -> tuple[int, ...]:
+def order_of(program: Program, keys: Collection[str]) -> tuple[int, ...]:
     """The coordinates of the noise in the order in which a flow takes them: scales and other bounded latents without
     latent parents first, then the others without, then the rest."""
     unknown = {v.name for v in program.graph.of_role(Role.LATENT)}
     places: list[list[int]] = [[], [], []]
     start = 0
     for key, node in latent_nodes(program):
+        if key not in keys:
+            continue
         size = int(np.prod(program.noise_shapes[key], dtype=int))
         place = 2 if _refers(node, unknown) else int(node.support == REAL_LINE)
         places[place] += range(start, start + size)
@@ -179,20 +216,21 @@ def build_guide(program: Program, recipe: Recipe) -> Guide:
 
 def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec], inverse: Inverse | None = None) -> Guide:
     """The guide of a recipe; without the inverse graph that its flow goes by, this is worked out."""
-    dim = dimension(program)
-    gates = Gates(dict(latent_nodes(program)), program.noise_shapes, specs, recipe.gates, program.plain)
+    dim, kind = dimension(program, recipe.blocks), Messages if recipe.blocks else Guide
+    nodes, shapes = dict(latent_nodes(program)), {key: program.noise_shapes[key] for key in _keys(program, recipe.blocks)}
+    gates = Gates(nodes, shapes, specs, recipe.gates, program.plain)
     splines = Splines(dim, recipe.splines) if recipe.splines and dim else None
-    below = Guide(program, Backbone(_affine(recipe, dim, gates), splines=splines), gates, recipe)
+    below = kind(program, Backbone(_affine(recipe, dim, gates), splines=splines), gates, recipe)
     if recipe.flow is None or not dim:
         return below
     inverse = inverse or inverse_of(below)
-    return Guide(program, replace(below.backbone, flow=build_flow(recipe.flow, inverse)), gates, recipe, inverse)
+    return kind(program, replace(below.backbone, flow=build_flow(recipe.flow, inverse)), gates, recipe, inverse)
 
 
 def inverse_of(guide: Guide) -> Inverse:
     """Which coordinates of the noise each needs of those before it, in the posterior. Where that is too much to work out, all of
     them, scales first."""
-    program, preferred = guide.program, order_of(guide.program)
+    program, preferred = guide.program, order_of(guide.program, guide.gates.shapes)
     if len(preferred) > FULL_RANK_UP_TO or solves(program):
         return Inverse(preferred)
     params = guide.init(0)

@@ -65,12 +65,15 @@ def fit_program(
     with Progress(progress) as shown:
         task = Task(program, seed, chosen, work_of(program), shown, work)
         ladder = _climbed(task, wanted, recipes)
+        if ladder.best is None and recipes[0].blocks and not wanted:
+            recipes = ladder_of(program, guide, work, blocks=False)[0]
+            ladder = _climbed(task, wanted, recipes)
         if ladder.best is None and precision is None and chosen == "float32":
             task = replace(task, precision="float64")
             ladder = _climbed(task, wanted, recipes)
     rung = ladder.best
     if rung is None:
-        raise not_finite(build_guide(program, recipes[0]), task.precision, seed)
+        raise not_finite(build_guide(program, replace(recipes[0], blocks=False)), task.precision, seed)
     seconds, how = time.perf_counter() - began, (task.precision, seed)
     found, told = _warnings(rung), ladder.report()
     return FitResult(rung.guide, rung.params, rung.certificate, *how, seconds, ladder.steps, found, told)

@@ -33,7 +33,7 @@ def numpyro_guide(program: Program, guide: str = "auto", seed: int = 0) -> Calla
     start = made.init(seed)
 
     def sample() -> None:
-        params = {k: _params(f"guide/{k}", start[k]) for k in ("backbone", "gates")}
+        params = {k: _params(f"guide/{k}", start[k]) for k in start if k != "params"}
         own = {name: numpyro.param(f"{name} (unconstrained)", jnp.asarray(v, float)) for name, v in start["params"].items()}
         eps = numpyro.sample(NOISE, dist.Normal(jnp.zeros(made.dim), 1).to_event(1), infer={"is_auxiliary": True})
         values, log_q = made.transform({**params, "params": own}, eps)

@@ -54,7 +54,7 @@ class Guide:
     def __init__(self, program: Program, backbone: Backbone, gates: Gates, recipe: Recipe, inverse: Inverse | None = None):
         self.program, self.backbone, self.gates, self.recipe = program, backbone, gates, recipe
         self.inverse = inverse  # the graph that a flow of the backbone goes by
-        self._sizes = [int(np.prod(s, dtype=int)) for s in program.noise_shapes.values()]
+        self._sizes = [int(np.prod(s, dtype=int)) for s in gates.shapes.values()]
         self._ends = np.cumsum(self._sizes).tolist()
 
     @property
@@ -63,7 +63,13 @@ class Guide:
 
     @property
     def dim(self) -> int:
+        """Standard normal numbers behind a draw."""
         return sum(self._sizes)
+
+    @property
+    def weight_dim(self) -> int:
+        """How many of these, from the first, its weight depends on."""
+        return self.dim
 
     @property
     def data(self) -> Any:
@@ -74,13 +80,13 @@ class Guide:
 
     def unravel(self, u: jax.Array) -> dict[str, jax.Array]:
         """The noise by node key of a flat vector (D,)."""
-        shapes = self.program.noise_shapes.items()
+        shapes = self.gates.shapes.items()
         ends = zip(self._ends, self._sizes, strict=True)
         return {k: u[end - n : end].reshape(s) for (k, s), (end, n) in zip(shapes, ends, strict=True)}
 
     def ravel(self, noise: Mapping[str, jax.Array]) -> jax.Array:
         """The flat vector (D,) of noise by node key."""
-        parts = [jnp.ravel(noise[k]) for k in self.program.noise_shapes]
+        parts = [jnp.ravel(noise[k]) for k in self.gates.shapes]
         return jnp.concatenate(parts) if parts else jnp.zeros(0)
 
     # ------------------------------------------------------------ parameters
@@ -109,16 +115,15 @@ class Guide:
 
     def centre(self) -> Frame:
         """Narrow noise at the prior's centre, in the coordinates that the backbone works in."""
-        loc = np.zeros(self.dim)
-        if self.gates.shut and self.dim:
-            loc = np.asarray(self._centre_unconstrained())
-        return Frame(loc, np.full(self.dim, CENTRE_WIDTH))
+        dim = self.backbone.dim
+        loc = np.asarray(self._centre_unconstrained()) if self.gates.shut and dim else np.zeros(dim)
+        return Frame(loc, np.full(dim, CENTRE_WIDTH))
 
     def _centre_unconstrained(self) -> jax.Array:
         def centre(data: Any) -> jax.Array:
             data = self.program.with_params(self.program.param_starts(), data)
-            values, _ = self.program.forward(self.unravel(jnp.zeros(self.dim)), None, data)
-            noise, _ = self.program.inverse(values, self.gates.openings({}), data)
+            values, _ = self._forward(self.unravel(jnp.zeros(self.backbone.dim)), None, data)
+            noise, _ = self._inverse(values, self.gates.openings({}), data)
             return self.ravel(noise)
 
         return once(centre)(self.program.data)
@@ -133,7 +138,15 @@ class Guide:
 
     def _values(self, params: Params, u: jax.Array, data: Any) -> tuple[dict[str, jax.Array], jax.Array]:
         data = self.given(params, data)
-        return self.program.forward(self.unravel(u), self.gates.openings(params["gates"]), data)
+        return self._forward(self.unravel(u), self.gates.openings(params["gates"]), data)
+
+    def _forward(self, noise: Params, gates: Params | None, data: Any) -> tuple[dict[str, jax.Array], jax.Array]:
+        return self.program.forward(noise, gates, data)
+
+    def _inverse(
+        self, values: Mapping[str, jax.Array], gates: Params | None, data: Any, near: Params | None = None
+    ) -> tuple[dict[str, jax.Array], jax.Array]:
+        return self.program.inverse(values, gates, data, near)
 
     def given(self, params: Params, data: Any = None) -> Any:
         """The data, the program's own by default, with the `param` variables as they are in params."""
@@ -144,10 +157,14 @@ class Guide:
         values, log_det = self._values(params, u, data)
         return self.program.log_density(values, self.given(params, data)) + log_det
 
+    def log_start_density(self, params: Params, u: jax.Array, data: Any = None) -> jax.Array:
+        """What a fit looks for the mode of, to start there."""
+        return self.log_noise_density(params, u, data)
+
     def log_prob(self, params: Params, values: Mapping[str, jax.Array], data: Any = None) -> jax.Array:
         """log q at given values of the latents."""
         openings = self.gates.openings(params["gates"])
-        noise, log_det_program = self.program.inverse(values, openings, self.given(params, data))
+        noise, log_det_program = self._inverse(values, openings, self.given(params, data))
         eps, log_det = self.backbone.inverse_and_log_det(params["backbone"], self.ravel(noise))
         return log_normal(eps) + log_det + log_det_program
 
@@ -162,13 +179,18 @@ class Guide:
         The gradient of log q(values; φ) in φ at fixed values has mean zero and is left out, so that the gradient has no
         noise where the guide is exact: log q is taken at parameters held constant, through the inverse of the map.
         """
+        log_q, values = self._sticking_log_prob(params, eps, data)
+        return self.program.log_density(values, self.given(params, data)) - log_q
+
+    def _sticking_log_prob(self, params: Params, eps: jax.Array, data: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """log q of the values at eps under parameters held constant, and the values."""
         held = jax.lax.stop_gradient(params)
         u, log_det = self.backbone.forward_and_log_det(params["backbone"], eps)
         values, log_det_program = self._values(params, u, data)
         noise, back = self._held_noise(held, params, u, values, log_det_program, data)
         score = jax.lax.stop_gradient(self.backbone.score(held["backbone"], eps))
         log_q_u = jax.lax.stop_gradient(log_normal(eps) - log_det) + score @ (noise - jax.lax.stop_gradient(noise))
-        return self.program.log_density(values, self.given(params, data)) - log_q_u - back
+        return log_q_u + back, values
 
     def _held_noise(
         self, held: Params, params: Params, u: jax.Array, values: dict[str, jax.Array], log_det: jax.Array, data: Any
@@ -178,7 +200,7 @@ class Guide:
         if not (params["gates"] or params["params"]):
             return u, -log_det
         openings, near = self.gates.openings(held["gates"]), self.unravel(jax.lax.stop_gradient(u))
-        noise, back = self.program.inverse(values, openings, self.given(held, data), near)
+        noise, back = self._inverse(values, openings, self.given(held, data), near)
         return self.ravel(noise), back - jax.lax.stop_gradient(back + log_det)
 
     def kept(self, params: Params) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
         starts, at_mode = _starts(task, guide, recipe)
     except KeyboardInterrupt:
         return _not_begun(task, guide)
-    plan = make_plan(task, guide.dim, len(starts), 400 if at_mode else 1000, rounds)
+    plan = make_plan(task, guide.weight_dim, len(starts), 400 if at_mode else 1000, rounds)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(starts[0].params)))
     rung = _search(task, guide, plan, starts)
     if rung.lost:
@@ -197,7 +197,7 @@ def _not_begun(task: Task, guide: Guide) -> Rung:
     """The guide as it stands at the prior's centre."""
     params = Starts(guide, task.seed, task.elements).at_centre().params
     search = Search([params], [UNKNOWN], interrupted=True)
-    rounds = Rounds(guide, make_plan(task, guide.dim, 1, 1, 1), task.seed)
+    rounds = Rounds(guide, make_plan(task, guide.weight_dim, 1, 1, 1), task.seed)
     return Rung(guide, search, _certificate(task, rounds, search, 0.0))
 
 
@@ -227,7 +227,7 @@ def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
     backbone = guide.backbone.grown(below.params["backbone"], np.random.default_rng(task.seed))
     units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
     start = Start({**below.params, "backbone": backbone}, units)
-    plan = replace(make_plan(task, guide.dim, 1, 500, task.budget.rounds), rates=(0.03, 0.01), shrink=0.7)
+    plan = replace(make_plan(task, guide.weight_dim, 1, 500, task.budget.rounds), rates=(0.03, 0.01), shrink=0.7)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(start.params)))
     return _search(task, guide, plan, [start], below.search.spread)
 

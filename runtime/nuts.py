@@ -68,7 +68,7 @@ class Nuts:
     states: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.dim = self.guide.dim
+        self.dim = self.guide.weight_dim
         self._init, self._step = hmc(potential_fn_gen=self._potential, algo="NUTS")
         self._begin = once(jax.vmap(self._initial, (0, 0, None)))
         self._chunk = often(self._transitions, self.guide.program)

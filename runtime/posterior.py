@@ -151,7 +151,7 @@ class Posterior:
         """The draws that the guide's map makes of noise (draws, D), with what is drawn given them; `seed` is for the latter."""
         num_draws = len(noise)
         with precision(self.result.precision):
-            values = self._numpy(self.mapped("transform", self._transform)(self.result.params, noise, self.program.data))
+            values = self._numpy(self.mapped("transform", self._transform)(self.result.params, noise, self.result.guide.data))
             values |= self._discrete(values, num_draws, seed)
         values = {**values, **self._barren(values, num_draws, seed)}
         order = [v.name for v in self.program.graph.variables if v.name in values]
@@ -234,7 +234,7 @@ class Posterior:
         with precision(self.result.precision):
             if not many:
                 return 0.0
-            found = np.asarray(self.mapped("log_prob", self._log_prob)(self.result.params, many, self.program.data))
+            found = np.asarray(self.mapped("log_prob", self._log_prob)(self.result.params, many, self.result.guide.data))
         return float(found[0]) if one else found
 
     @property

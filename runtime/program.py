@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +22,9 @@ import numpy as np
 
 from emfppl.compiler import graph as g
 from emfppl.compiler.distributions import STANDARD, Table
-from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import Role
 from emfppl.compiler.passes.recurrences import fission
-from emfppl.runtime.bijections.node_map import is_exact, noise_event_shape
-from emfppl.runtime.bind import Binding
+from emfppl.runtime.bind import Binding, stored
 from emfppl.runtime.discrete.elimination import Elimination
 from emfppl.runtime.discrete.factors import Arrays
 from emfppl.runtime.discrete.lift import without_law
@@ -36,12 +34,17 @@ from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, gate_input
 from emfppl.runtime.known_noise import inverse_near
 from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, over_domain, with_data
 from emfppl.runtime.named import Named
+from emfppl.runtime.noise_shapes import has_exact_map, noise_shape
 from emfppl.runtime.params import param_map, param_start
 from emfppl.runtime.precision import precision
 from emfppl.runtime.selection import Selection
 from emfppl.runtime.user_distributions import table_of
 
+if TYPE_CHECKING:
+    from emfppl.runtime.gaussian.block import Block
+
 Values = Mapping[str, Any]
+Names = frozenset[str]
 RANDOM = (Role.LATENT, Role.OBSERVED)
 
 
@@ -63,9 +66,11 @@ class Program:
         self._densities: dict[frozenset[str], list[Item]] = {}
         self.data: dict[str, np.ndarray] = self._data()
         self.gaps: dict[str, Gap] = gaps_of(self)
-        self.noise_shapes = {self.noise_key(key): self._noise_shape(key, node) for key, node in self.latent_items}
-        self.noise_variables = {self.noise_key(key): node.target.name for key, node in self.latent_items}
-        self.plain = frozenset(self.noise_key(key) for key, node in self.latent_items if not self._exact(node))
+        counts = {key: gap.count for key, gap in self.gaps.items()}
+        latent = [(k, self.noise_key(k), n) for k, n in self.latent_items]
+        self.noise_shapes = {name: noise_shape(node, self.layout.sizes, counts.get(key)) for key, name, node in latent}
+        self.noise_variables = {name: node.target.name for _, name, node in latent}
+        self.plain = frozenset(name for _, name, node in latent if not has_exact_map(node, self.table))
         with jax.ensure_compile_time_eval():
             self.eliminations = tuple(Elimination(self, m) for m in self.marginals)
 
@@ -85,9 +90,22 @@ class Program:
     @cached_property
     def _forward_items(self) -> list[Item]:
         """Latents and what is computed from them."""
+        return self.forward_items(frozenset())
+
+    def forward_items(self, given: frozenset[str]) -> list[Item]:
+        """Latents, but those given, and what is computed from them."""
         names = self.selection.guided | self.selection.followed | set(self.binding.latent)
         items = [(k, n) for k, n in self.keyed if not isinstance(n, g.FactorNode) and n.target.name in names]
-        return self._with_known(items, Role.OBSERVED, but=frozenset(self.binding.latent))
+        made = [(k, n) for k, n in items if not (isinstance(n, g.RandomNode) and n.target.name in given)]
+        return self._with_known(made, Role.OBSERVED, but=frozenset(self.binding.latent), also=given)
+
+    @cached_property
+    def block(self) -> Block | None:
+        """The Gaussian block, if there is one whose precision can be factored."""
+        from emfppl.runtime.gaussian.block import block_of
+
+        found = block_of(self)
+        return None if found is None or found.plan is None else found
 
     @cached_property
     def left_out(self) -> dict[str, np.ndarray]:
@@ -127,33 +145,17 @@ class Program:
             or (isinstance(n, g.RandomNode) and n.target.name in self.selection.guided)
         ]
 
-    def _with_known(self, items: Sequence[Item], *roles: Role, but: frozenset[str] = frozenset()) -> list[Item]:
+    def _with_known(self, items: Sequence[Item], *roles: Role, but: Names = frozenset(), also: Names = frozenset()) -> list[Item]:
         """The nodes with no loop carried through variables of these roles, whose values are known."""
-        known = frozenset(v.name for v in self.graph.of_role(*roles)) - but
+        known = (frozenset(v.name for v in self.graph.of_role(*roles)) - but) | also
         keys = {_identity(node): key for key, node in items}
         return [(keys[_identity(node)], node) for node in fission(tuple(n for _, n in items), known)]
 
     # ------------------------------------------------------------ shapes and data
 
-    def _noise_shape(self, key: str, node: g.RandomNode) -> tuple[int, ...]:
-        batch = [max(b - a, 0) for a, b in ranges_of(node, self.layout.sizes).values()]
-        batch = [self.gaps[key].count] if key in self.gaps else batch
-        support = node.support.name if isinstance(node.support, g.Structured) else "interval"
-        return (*batch, *noise_event_shape(node.dist.name, support, self._event_shape(node)))
-
-    def _event_shape(self, node: g.RandomNode) -> tuple[int, ...]:
-        rank = g.event_rank(node.dist, node.support)
-        axes = [i.axis for i in node.target.indices[len(node.target.indices) - rank :]]  # type: ignore[union-attr]
-        return tuple(a.length.evaluate(self.layout.sizes) for a in axes)
-
-    def _exact(self, node: g.RandomNode) -> bool:
-        rank = g.event_rank(node.dist, node.support)
-        event = tuple(i.axis.label for i in node.target.indices[len(node.target.indices) - rank :])  # type: ignore[union-attr]
-        return is_exact(node.dist, node.support, node.narrowed, self.table, event)
-
     def _data(self) -> dict[str, np.ndarray]:
         """Data, starts of params, and what is computed from them alone, once and in double precision."""
-        data = {name: _stored(value, self.layout.kinds[name]) for name, value in self.binding.values.items()}
+        data = {name: stored(value, self.layout.kinds[name]) for name, value in self.binding.values.items()}
         params = {v.name for v in self.graph.of_role(Role.PARAM)}
         from_data = self.selection.computed_from(set(data))
         self._from_params = [i for i in self.selection.computed_from(set(data) | params) if i not in from_data]
@@ -205,10 +207,15 @@ class Program:
         return {n: v for n, v in state.variables.items() if n in names}, _total(state.terms)
 
     def inverse(
-        self, values: Values, gates: Values | None = None, data: Any = None, near: Values | None = None
+        self,
+        values: Values,
+        gates: Values | None = None,
+        data: Any = None,
+        near: Values | None = None,
+        items: list[Item] | None = None,
     ) -> tuple[dict[str, Any], Any]:
         """The noise that `forward` takes to the values of the latents, and log |det dnoise/dvalues|. `near` holds that noise by
-        node key where it is known already and its derivatives alone are wanted."""
+        node key where it is known already and its derivatives alone are wanted; `items`: the nodes, by default all latents."""
         known = {**self.fixed(data), **self._latents(values, data)}
         noise: dict[str, Any] = {}
 
@@ -219,8 +226,9 @@ class Program:
             return None, log_det if gap is None else jnp.where(gap.latent, log_det, 0.0)
 
         inputs = self._noise_inputs(near or {}, gates, self._given(data))
-        state = run(self._known_latent_items, self.layout, self.state(known), inputs, unmake)
-        return {key: noise[key] for key in self.noise_shapes}, _total(state.terms)
+        items = self._known_latent_items if items is None else items
+        state = run(items, self.layout, self.state(known), inputs, unmake)
+        return {key: noise[key] for key in self.noise_shapes if key in noise}, _total(state.terms)
 
     def at_values(self, values: Values, look: Callable[[Site, Any], Any], gates: Values | None = None, data: Any = None) -> Values:
         """What `look` says of every latent node and its value, over the node's domain, by key; sites have `gates` as inputs."""
@@ -390,9 +398,3 @@ def _arrays(variables: Values, items: list[Item]) -> dict[str, np.ndarray]:
 
 def _total(terms: Mapping[str, Any]) -> Any:
     return sum((jnp.sum(t) for t in terms.values()), jnp.zeros(()))
-
-
-def _stored(value: np.ndarray, kind: Kind) -> np.ndarray:
-    """Data as they are held: JAX makes them 32 bits wide where it computes so."""
-    types = {Kind.REAL: np.float64, Kind.BOOL: np.bool_, Kind.INT: np.int64, Kind.INDEX: np.int32}
-    return np.asarray(value, types[kind])

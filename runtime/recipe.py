@@ -28,7 +28,8 @@ class Recipe:
 
     `gates`: the kind of the gates (`gates.KINDS`): ``affine`` opens each prior map by λ (Silvestri et al. 2022), ``geometric`` its
     location and scale apart (Gorinova et al. 2020), ``conjugate`` updates each prior law by pseudo-observations, ``exact`` by those
-    that the data give, ``shut`` leaves the supports' transforms alone.
+    that the data give, ``shut`` leaves the supports' transforms alone. `blocks`: all this for the outer latents alone, the
+    inner ones of the Gaussian block being drawn given these.
     """
 
     affine: str
@@ -36,6 +37,7 @@ class Recipe:
     flow: Flow | None = None
     gates: str = "affine"
     splines: int = 0
+    blocks: bool = False
 
     @property
     def shut(self) -> bool:
@@ -61,7 +63,8 @@ class Recipe:
         backbone = self.flow.kind if self.flow else "splines" if self.splines else self.affine
         if self.gates == "exact":
             return "exact conjugate"
-        return backbone if self.shut else f"{GATED[self.gates]} {backbone}"
+        whole = backbone if self.shut else f"{GATED[self.gates]} {backbone}"
+        return f"messages, {whole}" if self.blocks else whole
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, from which `recipe_from` makes it again."""

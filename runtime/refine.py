@@ -84,7 +84,7 @@ def opened(guide: Guide, params: Any) -> Any:
 
 def moved(guide: Any, params: Any) -> int:
     """How many coordinates of the noise the density depends on: those of the latents that are not integrated out."""
-    return guide.dim
+    return guide.weight_dim
 
 
 def _refined(fit: Posterior, result: FitResult, chains: Chains, seed: int) -> Refined:
@@ -124,7 +124,7 @@ def _by_resampling(fit: Posterior, seed: int) -> Refined:
 def log_weights_at(fit: Posterior, eps: np.ndarray) -> np.ndarray:
     """log p(values, data) − log q(values) at noise (draws, D)."""
     run = fit.mapped("log_weight", lambda params, one, data: fit.result.guide.log_weight(params, one, data))
-    return np.asarray(run(fit.result.params, jnp.asarray(eps), fit.program.data), np.float64)
+    return np.asarray(run(fit.result.params, jnp.asarray(eps), fit.result.guide.data), np.float64)
 
 
 def stratified(weights: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -9,8 +9,8 @@
     refined.safetensors  of a refined fit the noise that its draws are made from
     data.safetensors     predictors: the data that draws are computed from, where there are any, and masks of their missing entries
 
-Observed data are not in it, unless the latents themselves are computed from them. Draws are made again from the seed,
-bit by bit the same.
+Observed data are not in it, unless the latents themselves are computed from them, or drawn given them. Draws are made again from
+the seed, bit by bit the same.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from emfppl.compiler.distributions import STANDARD, Distribution
-from emfppl.compiler.graph import FactorNode, Graph, RandomNode, Role
+from emfppl.compiler.graph import FactorNode, RandomNode, Role
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.grammar.source import SourceText
@@ -39,6 +39,7 @@ from emfppl.runtime.bind import Binding, bind_description
 from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.choose_guide import rebuild_guide
 from emfppl.runtime.fit import FitResult
+from emfppl.runtime.guides.messages import Messages
 from emfppl.runtime.posterior import Posterior
 from emfppl.runtime.program import Program
 from emfppl.runtime.refined import Refined, facts_from
@@ -68,7 +69,7 @@ def save(fit: Posterior, path: str | Path) -> None:
     parts |= {IMPORTED.format(n): text for n, text in enumerate(imported)}
     if isinstance(fit, Refined):
         parts[REFINED] = save_tensors({"eps": np.asarray(fit.eps, order="C")})
-    known = _data_to_keep(fit.program.graph, fit.program.binding)
+    known = _data_to_keep(fit.program, _passed(fit))
     if known:
         parts[DATA] = save_tensors(known)
     manifest = _manifest(fit, source) | {"sha256": {name: _hash(part) for name, part in parts.items()}}
@@ -105,11 +106,18 @@ def _manifest(fit: Posterior, source: SourceText) -> dict[str, Any]:
     }
 
 
-def _data_to_keep(graph: Graph, binding: Binding) -> Draws:
+def _passed(fit: Posterior) -> tuple[int, ...]:
+    """The statements, by position, that inner latents are drawn given."""
+    guide = fit.result.guide
+    return (*guide.block.division.exact, *guide.block.division.terms) if isinstance(guide, Messages) else ()
+
+
+def _data_to_keep(program: Program, passed: Iterable[int]) -> Draws:
     """Predictors, and the observed data that latents or what is computed from them are made of."""
+    graph, binding = program.graph, program.binding
     made = [n for n in graph.nodes if not isinstance(n, FactorNode) and not (isinstance(n, RandomNode) and n.observed)]
     read = {name for node in made for name in names_read(node)} | set(binding.latent)
-    for n in (n for m in graph.marginals for n in m.nodes):  # discrete latents are drawn given what depends on them
+    for n in (*passed, *(n for m in graph.marginals for n in m.nodes)):  # latents that are drawn given what depends on them
         read |= {getattr(getattr(graph.nodes[n], "target", None), "name", ""), *names_read(graph.nodes[n])}
     kept = {v.name for v in graph.of_role(Role.DATA)} | {v.name for v in graph.of_role(Role.OBSERVED) if v.name in read}
     masks = {f"{name}{MISSING}": mask for name, mask in binding.missing.items()}

@@ -27,6 +27,7 @@ from emfppl.runtime.execute import Item, Site, run
 from emfppl.runtime.gaussian import moments
 from emfppl.runtime.gaussian.footprints import IDS, Footprints, folded, joined
 from emfppl.runtime.gaussian.pattern import Pattern, TooDense, pattern
+from emfppl.runtime.gaussian.plan import Plan, make_plan
 from emfppl.runtime.gaussian.residuals import residual
 from emfppl.runtime.gaussian.sites import Sites
 from emfppl.runtime.named import Named
@@ -99,6 +100,11 @@ class Block:
     @property
     def cols(self) -> np.ndarray:
         return self.pattern.cols
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """How the precision is factored; None where the factor would be too wide."""
+        return make_plan(self.rows, self.cols, self.dim)
 
     @property
     def num_sites(self) -> int:

@@ -15,8 +15,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
+from emfppl.runtime.gaussian.dense import cholesky, solve_lower, solve_upper
 from emfppl.runtime.gaussian.placing import spread, total
 from emfppl.runtime.gaussian.plan import Group, Level, Plan
 
@@ -52,12 +52,12 @@ class Factor:
             parts = _split(mine, [group.m for group in level.groups])
             out += [part / jnp.sqrt(c.pivot) for part, c in zip(parts, columns, strict=True)]
             h = h + total(_joined([_carried(c, part) for part, c in zip(parts, columns, strict=True)]), level.carried)
-        return jnp.concatenate([*out, solve_triangular(self.dense, h, lower=True)])
+        return jnp.concatenate([*out, solve_lower(self.dense, h)])
 
     def coloured(self, w: Any) -> Any:
         """L⁻ᵀ w, of w in order of elimination, in the order of the scalars: (D,)."""
         head, w = _split(w, [self.plan.dim - self.plan.remainder, self.plan.remainder])
-        z = solve_triangular(self.dense, w, lower=True, trans="T")
+        z = solve_upper(self.dense, w)
         parts = _split(head, [level.count for level in self.plan.levels])
         for level, columns, part in reversed(list(zip(self.plan.levels, self.columns, parts, strict=True))):
             mine = _split(part, [group.m for group in level.groups])
@@ -83,7 +83,7 @@ def factor(plan: Plan, entries: Any) -> Factor:
         found.append(columns)
         x = x + total(updates, level.updates)
     dense = spread(x, plan.square).reshape(plan.remainder, plan.remainder)
-    return Factor(plan, tuple(found), jnp.linalg.cholesky(dense))
+    return Factor(plan, tuple(found), cholesky(dense))
 
 
 def _eliminate(level: Level, head: Any) -> tuple[tuple[_Columns, ...], Any]:

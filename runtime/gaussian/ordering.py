@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emfppl.runtime.gaussian.dense import WRITTEN_OUT
+
 WIDTH = 32  # neighbours of a scalar, but for shared hubs
 REMAINDER = 500  # scalars of the dense remainder
-SMALL = 8  # scalars, up to which all is dense: factors of batches of larger dense matrices are slow
+SMALL = WRITTEN_OUT  # scalars, up to which all is dense
 DENSE = 0.25  # share of the pattern that is there, from which what is left is dense
 UPDATES = 20_000_000  # products of all levels
 SPARE = 1000  # products that no one minds

@@ -63,8 +63,8 @@ class Level:
 class Plan:
     """Levels and the dense remainder of `remainder` scalars.
 
-    `order`: scalars by position of elimination; `entries`: where each entry of the pattern goes; `square`: which entry of the
-    rest each entry of the remainder's full matrix is.
+    `order`: scalars by position of elimination; `pattern`: rows and columns of the entries; `entries`: where each of these goes;
+    `square`: which entry of the rest each entry of the remainder's full matrix is.
     """
 
     dim: int
@@ -73,6 +73,7 @@ class Plan:
     order: Placing
     entries: Placing
     square: Placing
+    pattern: tuple[np.ndarray, np.ndarray]
 
 
 def make_plan(rows: np.ndarray, cols: np.ndarray, dim: int) -> Plan | None:
@@ -134,7 +135,7 @@ class _Layout:
         square = self.place(left[:, None], left[None, :], start).ravel()
         entries = Placing(self.place(np.asarray(rows), np.asarray(cols)), self.size)
         order = Placing(self.order, self.dim)
-        return Plan(self.dim, tuple(levels), self.remainder, order, entries, Placing(square, self.size - start))
+        return Plan(self.dim, tuple(levels), self.remainder, order, entries, Placing(square, self.size - start), (rows, cols))
 
     def _level(self, columns: Columns, start: int, done: int) -> Level:
         updates = np.concatenate([self._updates(c, start) for c in columns])

@@ -126,7 +126,7 @@ class Rounds:
         self.report = report or (lambda *_: None)
         self.key, self.lanes = jax.random.key(seed), 1
         compiled = partial(often, program=guide.program)
-        self.chunk: Chunk = make_chunk(self._objective, plan.draws, guide.dim, compiled)
+        self.chunk: Chunk = make_chunk(self._objective, plan.draws, guide.weight_dim, compiled)
         self._on_fixed_noise = FixedNoise(self._whole, plan.batch, compiled)
         self._weigh = often(jax.vmap(self._log_weights, (0, 0, None)), guide.program)
 
@@ -137,7 +137,8 @@ class Rounds:
         backbone = {**params["backbone"], "frame": fixed["frame"]}
         own = {k: fixed["centre"][k] + fixed["unit"][k] * v for k, v in params["params"].items()}
         gates = self.guide.gates.joined(params["gates"], fixed["gates"])
-        return {**params, "backbone": backbone, "gates": gates, "params": own}
+        sites = {"sites": _moved(params["sites"], fixed["sites"])} if "sites" in params else {}
+        return {**params, "backbone": backbone, "gates": gates, "params": own, **sites}
 
     def _objective(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
         return self.guide.sticking_log_weight(self._joined(params, fixed), eps, data)
@@ -146,7 +147,10 @@ class Rounds:
         return self.guide.log_weight(self._joined(params, fixed), eps, data)
 
     def _log_weights(self, params: Tree, key: jax.Array, data: Any) -> jax.Array:
-        eps = jax.random.normal(key, (self.plan.evaluation, self.guide.dim))
+        count, dim = self.plan.evaluation, self.guide.weight_dim
+        if not dim:  # one weight for all draws
+            return jnp.full(count, self.guide.log_weight(params, jnp.zeros(0), data))
+        eps = jax.random.normal(key, (count, dim))
         return jax.lax.map(lambda e: self.guide.log_weight(params, e, data), eps, batch_size=self.plan.batch)
 
     def score(self, params: list[Tree]) -> list[Score]:
@@ -201,7 +205,7 @@ class Rounds:
         gain says little of what is left, so every pass has noise of its own."""
         left = np.inf
         for number in range(PASSES):
-            noise = balanced_noise(self.plan.fixed, self.guide.dim, number)
+            noise = balanced_noise(self.plan.fixed, self.guide.weight_dim, number)
             left = self._pass(search, start, noise)
             if left < self.plan.tolerance:
                 break
@@ -283,7 +287,15 @@ class Rounds:
         gates, units = self.guide.gates.framed(params["gates"])
         fixed = {"frame": framed.pop("frame"), "gates": units, "centre": params["params"], "unit": unit}
         own = {k: np.zeros_like(v) for k, v in params["params"].items()}
-        return {**params, "backbone": framed, "gates": gates, "params": own}, fixed
+        held = {k: params[k] for k in ("sites",) if k in params}
+        still = {k: jax.tree.map(np.zeros_like, v) for k, v in held.items()}
+        return {**params, "backbone": framed, "gates": gates, "params": own, **still}, {**fixed, **held}
+
+
+def _moved(sites: Tree, frame: Tree) -> Tree:
+    """Sites whose places are measured from those of the frame, in units of its scales."""
+    loc = frame["loc"] + jnp.exp(frame["log_scale"]) * sites["loc"]
+    return {**{name: frame[name] + sites[name] for name in frame}, "loc": loc}
 
 
 def _stacked(trees: list[Tree]) -> Tree:

@@ -47,14 +47,14 @@ class Starts:
     @property
     def dim(self) -> int:
         """Numbers to find a mode of: noise and `param` variables."""
-        return self.guide.dim + self.own.size
+        return self.guide.backbone.dim + self.own.size
 
     # ------------------------------------------------------------ the posterior of the noise
 
     def log_density(self, point: jax.Array, data: Any) -> jax.Array:
         """The log density of noise and `param` variables, laid out as one vector."""
-        u, own = point[: self.guide.dim], self._unravel(point[self.guide.dim :])
-        return self.guide.log_noise_density({**self.template, "params": own}, u, data)
+        u, own = point[: self.guide.backbone.dim], self._unravel(point[self.guide.backbone.dim :])
+        return self.guide.log_start_density({**self.template, "params": own}, u, data)
 
     def points(self, count: int, spread: float = 1.0) -> np.ndarray:
         """The prior's centre, and points around it: (count, dim)."""
@@ -95,7 +95,7 @@ class Starts:
 
     def at_mode(self, mode: Mode) -> Start:
         """The normal approximation at the mode."""
-        dim = self.guide.dim
+        dim = self.guide.backbone.dim
         own = mode.point[dim:]
         frame = _conditional(mode, dim) if own.size else mode.frame()
         curvature = np.abs(np.diagonal(mode.hessian)[dim:])
@@ -106,7 +106,7 @@ class Starts:
         """Another start, half as wide and a standard deviation away, to see whether the fit comes back."""
         rng = np.random.default_rng(self.seed + 1)
         affine = self.guide.backbone.affine
-        moved = affine.start(Frame(rng.normal(size=self.guide.dim), np.full(self.guide.dim, 0.5)), rng)
+        moved = affine.start(Frame(rng.normal(size=self.guide.backbone.dim), np.full(self.guide.backbone.dim, 0.5)), rng)
         folded = affine.fold(start.params["backbone"]["affine"], moved)
         return Start({**start.params, "backbone": {**start.params["backbone"], "affine": folded}}, start.units)
 
@@ -116,7 +116,7 @@ class Starts:
 
     def at_point(self, point: np.ndarray) -> Start:
         """Narrow at a point."""
-        dim = self.guide.dim
+        dim = self.guide.backbone.dim
         return self._start(Frame(point[:dim], np.full(dim, CENTRE_WIDTH)), point[dim:], np.ones(self.own.size))
 
     def _start(self, frame: Frame, own: np.ndarray, units: np.ndarray) -> Start:

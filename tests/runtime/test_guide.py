@@ -186,12 +186,15 @@ def value_and_gradients(function, params, eps):
 
 
 def test_the_rule():
-    assert recipe_of(program(CONJUGATE, {"y": Y}), "auto") == Recipe("full_rank", gates="shut")
-    assert recipe_of(GROUPED, "auto").name == "gated full_rank"
+    rule = lambda program: recipe_of(program, "auto", blocks=False)  # noqa: E731
+    conjugate = program(CONJUGATE, {"y": Y})
+    assert rule(conjugate) == Recipe("full_rank", gates="shut")
+    assert rule(GROUPED).name == "gated full_rank"
+    assert recipe_of(conjugate, "auto").blocks and recipe_of(GROUPED, "auto").blocks
     many = "dim i\ndata y[i]: real\n{}x[i] ~ Normal({}, 1)\ny[i] ~ Normal(x, 1)\n"
     wide = program(many.format("", 0), {"y": np.zeros(300)})
     deep = program(many.format("m ~ Normal(0, 1)\n", "m"), {"y": np.zeros(300)})
-    assert recipe_of(wide, "auto").name == "low_rank" and recipe_of(deep, "auto").name == "conjugate mean_field"
+    assert rule(wide).name == "low_rank" and rule(deep).name == "conjugate mean_field"
     assert recipe_of(deep, "iaf") == Recipe("mean_field", flow=FLOW)
 
 
@@ -212,14 +215,17 @@ def test_flat_programs(text, is_flat):
 
 def test_scales_come_first_in_flows():
     """Of m, s, a[0], a[1], a[2] the scale s, then the other root m, then the groups."""
-    assert order_of(GROUPED) == (1, 0, 2, 3, 4)
+    assert order_of(GROUPED, GROUPED.noise_shapes) == (1, 0, 2, 3, 4)
+    assert order_of(GROUPED, ["s"]) == (0,)
 
 
 def test_ladders():
-    def names(guide, budget="normal"):
-        recipes, wanted = ladder_of(GROUPED, guide, BUDGETS[budget])
+    def names(guide, budget="normal", blocks=False):
+        recipes, wanted = ladder_of(GROUPED, guide, BUDGETS[budget], blocks)
         return [r.name for r in recipes], wanted
 
+    assert names("auto", blocks=True) == (["messages, full_rank", "messages, iaf"], False)
+    assert names("messages") == (["messages, full_rank"], True)
     assert names("auto") == (["gated full_rank", "gated iaf"], False)
     assert names("auto", "quick") == (["gated full_rank"], False)
     assert names("auto", "thorough") == (["gated full_rank", "gated iaf", "gated iaf"], False)

@@ -16,7 +16,7 @@ from emfppl.runtime.summary import summarise
 
 @pytest.fixture(scope="module")
 def fit():
-    return fitted(LABELLED)
+    return fitted(LABELLED, "gated")
 
 
 def test_draws_hold_latents_computed_and_barren_variables(fit):
@@ -81,9 +81,10 @@ def test_gates(fit):
     gates = fit.gates()
     assert {name: gate.shape for name, gate in gates.items()} == {"m": (), "s": (), "a": (3,)}
     assert all(np.all((gate > 0) & (gate < 1)) for gate in gates.values())
-    chain = fitted(CHAIN).gates()["x"]
+    chain = fitted(CHAIN, "gated").gates()["x"]
     assert chain.shape == (6,) and np.all((chain > 0) & (chain < 1))
     assert np.all(fitted(CONJUGATE, "mean_field").gates()["mu"] == 0)
+    assert np.all(fitted(CHAIN).gates()["x"] == 1)  # drawn from the posterior's own conditionals
 
 
 def test_gates_of_a_guide_block():

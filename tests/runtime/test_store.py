@@ -17,12 +17,12 @@ from emfppl.runtime.store import MANIFEST, PARAMS
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("fits") / "groups.emfit"
-    fitted(LABELLED).save(path)
+    fitted(LABELLED, "gated").save(path)
     return path
 
 
 def test_the_same_again(path):
-    fit, again = fitted(LABELLED), emfppl.open(path)
+    fit, again = fitted(LABELLED, "gated"), emfppl.open(path)
     assert list(again.draws) == list(fit.draws)
     assert all(np.array_equal(again.draws[name], draws) for name, draws in fit.draws.items())
     assert again.certificate == fit.certificate and again.num_params == fit.num_params
@@ -34,7 +34,7 @@ def test_the_same_again(path):
 
 def test_predictions_need_no_data(path):
     again = emfppl.open(str(path))
-    np.testing.assert_array_equal(again.predict()["y"], fitted(LABELLED).predict()["y"])
+    np.testing.assert_array_equal(again.predict()["y"], fitted(LABELLED, "gated").predict()["y"])
     assert set(again.to_arviz().groups()) == {"posterior", "posterior_predictive", "constant_data"}
 
 
