@@ -3,6 +3,9 @@ one. The exact one comes from the oracle, whose log joint, a quadratic form, is 
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from oracle import Oracle
 from strategies import Generated, linear_programs
 from test_laws import checked_of
 
+import emfppl
 from emfppl.compiler.graph import Role
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.source import SourceText
@@ -77,3 +81,39 @@ def test_linear_programs_are_blocks_with_the_exact_posterior(g: Generated):
     np.testing.assert_allclose(found @ linear, mean, rtol=1e-6, atol=1e-7)
     total = apart + constant + 0.5 * linear @ found @ linear + 0.5 * np.linalg.slogdet(2 * np.pi * found)[1]
     np.testing.assert_allclose(total, evidence, rtol=1e-8, atol=1e-7)
+
+
+# ---------------------------------------------------------------- through the user's call
+
+
+def fitted(graph, text, data, draws=20_000):
+    """A fit, and its draws of the latents side by side."""
+    fit = emfppl.fit(text, data, seed=1, num_draws=draws, progress=False)
+    return fit, np.concatenate([np.reshape(fit.draws[n], (draws, -1)) for n in graph.gaussian.inner], axis=1)
+
+
+@settings(few, max_examples=3)
+@given(linear_programs())
+def test_law_6_fits_of_linear_programs_are_exact(g: Generated):
+    graph = of_size(g)
+    _, mean, covariance, evidence = exact(g, graph)
+    fit, draws = fitted(graph, g.text, g.data)
+    assert fit.elbo == pytest.approx(evidence, rel=1e-6, abs=1e-6)
+    noise = np.linalg.inv(np.linalg.cholesky(covariance)) @ (draws - mean).T
+    error = 1 / np.sqrt(len(draws))
+    assert np.abs(noise.mean(1)).max() < 5 * error
+    np.testing.assert_allclose(np.cov(noise), np.eye(len(mean)), atol=8 * error)
+
+
+PAPER = Path(__file__).parents[1] / "examples/paper"
+REFERENCES = json.loads((PAPER / "references.json").read_text())
+
+
+@pytest.mark.parametrize("task", ["brownian_smoothing", "brownian_bridge", "linear_tree_4", "linear_tree_8"])
+def test_the_papers_linear_tasks_are_exact(task):
+    reference = REFERENCES[task]
+    fit = emfppl.fit(PAPER / reference["model"], PAPER / reference["data"], progress=False)
+    assert fit.elbo == pytest.approx(reference["log_evidence"], abs=1e-6)
+    if "log_posterior_of_truth" in reference:
+        truth = {name: np.array(value) for name, value in reference["truth"].items()}
+        assert fit.log_prob(truth) == pytest.approx(reference["log_posterior_of_truth"], abs=1e-6)
