@@ -71,14 +71,17 @@ def test_linear_programs_are_blocks_with_the_exact_posterior(g: Generated):
     with precision("float64"):
         block = block_of(Program(bind(graph, g.data)))
         form, apart = jax.jit(lambda: (block.quadratic({}, None, block.prepared()), block.outer_log_density({})))()
-        entries, linear, constant, apart = map(np.asarray, (*form, apart))
+        values = lambda z: block.coordinates.ravel(block.values(z, {}))  # noqa: E731
+        zero = np.zeros(block.dim)
+        origin, jacobian = jax.jit(lambda z: (values(z), jax.jacfwd(values)(z)))(zero)
+        entries, linear, constant, apart, origin, jacobian = map(np.asarray, (*form, apart, origin, jacobian))
     matrix = np.zeros((block.dim, block.dim))
     matrix[block.rows, block.cols] = matrix[block.cols, block.rows] = entries
     names, mean, covariance, evidence = exact(g, graph)
     assert [name for name, _ in names] == list(block.inner)
     found = np.linalg.inv(matrix)
-    np.testing.assert_allclose(found, covariance, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(found @ linear, mean, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(jacobian @ found @ jacobian.T, covariance, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(origin + jacobian @ found @ linear, mean, rtol=1e-6, atol=1e-7)
     total = apart + constant + 0.5 * linear @ found @ linear + 0.5 * np.linalg.slogdet(2 * np.pi * found)[1]
     np.testing.assert_allclose(total, evidence, rtol=1e-8, atol=1e-7)
 

@@ -43,25 +43,28 @@ class Moments:
 
     def __init__(self, block: Block):
         self.block, self._graph = block, block.program.graph
-        standing, known = block._standing, frozenset({g.Role.DATA, g.Role.OBSERVED})
-        imputed = set(block.program.binding.latent)
-        self._data = {v.name for v in self._graph.of_role(*known)} - imputed
+        standing, imputed = block.standing, set(block.program.binding.latent)
+        self._data = {v.name for v in self._graph.of_role(g.Role.DATA, g.Role.OBSERVED)} - imputed
         random = [(k, n) for k, n in standing.gaussian if isinstance(n, g.RandomNode)]
         self.groups = self._groups(random)
         mine = {k for group in self.groups for k in group.keys}
-        self.others = [(k, n) for k, n in standing.gaussian if k not in mine]
-        self.partial = any(isinstance(n, g.RandomNode) for _, n in self.others)
-        self._items = [(k, self._scaled(n)) for k, n in random if k in mine]
-        reads = {name for _, n in self._items for name in self._above(names_read(n))}
-        self._before = [(k, n) for k, n in standing.computed if isinstance(n, g.ComputedNode) and n.target.name in reads]
+        self.others = frozenset(k for k, n in random if k not in mine)
+        shifted = [(k, n) for k, n in random if n.target.name in block.coordinates.shifted]
+        needed = {k: self._scaled(n) if k in mine else n for k, n in random if k in mine or (k, n) in shifted}
+        reads = {name for n in needed.values() for name in self._above(names_read(n))}
+        self._items: list[Item] = [
+            (k, needed.get(k, n))
+            for k, n in standing.gaussian
+            if k in needed or (isinstance(n, g.ComputedNode) and n.target.name in reads)
+        ]
 
     def _groups(self, random: Sequence[tuple[str, g.RandomNode]]) -> list[Group]:
         """Nodes of known scale together, those of an unknown one by itself; nothing of the others."""
         found: dict[Expr | None, list[str]] = {}
         for key, node in random:
             args = dict(node.dist.args)
-            location = [e for n, e in args.items() if n == "loc" and not isinstance(e, g.Dist)]
-            if all(self.fixed(e, self.block.inner) for e in location):
+            shifted = node.target.name in self.block.coordinates.shifted
+            if shifted or all(self.fixed(e, self.block.inner) for e in _location(node)):
                 others = [e for n, e in args.items() if n != "loc" and not isinstance(e, g.Dist)]
                 if all(map(self.fixed, others)):
                     found.setdefault(None, []).append(key)
@@ -71,17 +74,22 @@ class Moments:
 
     def fixed(self, expr: Expr, also: Sequence[str] = ()) -> bool:
         """Whether an expression reads nothing but data, and variables in `also`."""
-        read = self._above({r.name for r in variable_refs(expr)})
+        read = self._above(names_of(expr))
         computed = {v.name for v in self._graph.of_role(g.Role.COMPUTED)}
         return read - computed <= self._data | set(also)
 
     def _above(self, names: set[str] | frozenset[str]) -> set[str]:
-        """These variables, and those that computed ones among them are computed from."""
+        """These variables, and those that computed ones among them are computed from, and those that move what stands by its
+        excess."""
         found, todo = set(names), list(names)
         while todo:
             name = todo.pop()
+            fresh: set[str] = set()
             if self._graph.variable(name).role is g.Role.COMPUTED:
                 fresh = {r for n in self._graph.defining(name) for r in names_read(n)} - found
+            elif name in self.block.coordinates.shifted:
+                fresh = {r for n in self._graph.defining(name) for e in _location(n) for r in names_of(e)} - found
+            if fresh:
                 found |= fresh
                 todo += fresh
         return found
@@ -100,8 +108,7 @@ class Moments:
         return [self._form(group, blank, data) for group in self.groups]
 
     def _form(self, group: Group, blank: Values, data: Any) -> Form:
-        items: list[Item] = [*self._before, *((k, n) for k, n in self._items if k in group.keys)]
-        return self.block.form(lambda z: self.block.residuals(items, z, blank, None, data))
+        return self.block.form(lambda z: self.block.residuals(self._items, group.keys, z, blank, None, data))
 
     def at(self, forms: Sequence[Form], variables: Values) -> Form:
         """The form of all groups with their scales."""
@@ -111,6 +118,16 @@ class Moments:
             return form if group.scale is None else form.over(jnp.asarray(evaluate(group.scale, scope).array, float))
 
         return reduce(lambda one, other: one.plus(other), map(scaled, self.groups, forms))
+
+
+def names_of(expr: Expr) -> set[str]:
+    """The variables that an expression reads."""
+    return {r.name for r in variable_refs(expr)}
+
+
+def _location(node: g.Node) -> list[Expr]:
+    assert isinstance(node, g.RandomNode)
+    return [e for name, e in node.dist.args if name == "loc" and not isinstance(e, g.Dist)]
 
 
 def _single(expr: Expr) -> bool:

@@ -38,7 +38,7 @@ class Outer:
 
     def _blank(self) -> dict[str, Any]:
         """Something in the place of the inner latents: whatever depends on it is not used."""
-        return self.block.unravel(jnp.zeros(self.block.dim))
+        return self.block.blank()
 
     def forward(self, noise: Values, gates: Values | None, data: Any) -> tuple[dict[str, Any], Any]:
         """The outer latents at their noise, and log |det dvalues/dnoise|."""

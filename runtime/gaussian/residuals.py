@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -27,11 +28,18 @@ class Residual(NamedTuple):
     size: jax.Array
 
 
-def residual(site: Site, value: Any, seen: Any = None) -> Residual:
-    """What a node adds at a value; nothing where it was not `seen`."""
+def location(site: Site) -> Any:
+    """The location of a node's law: over its domain, and its event's axis if it has one."""
+    return arguments(site.dist, site.table)["loc"]
+
+
+def residual(site: Site, value: Any, seen: Any = None, shifted: bool = False) -> Residual:
+    """What a node adds at a value, or at its excess over the location (`shifted`); nothing where it was not `seen`."""
     if site.dist.name == "Flat":
         return Residual(jnp.zeros(0), jnp.zeros(()), jnp.zeros(()))
-    r, log_det = _vector(site, value) if site.dist.name == "MultivariateNormal" else _scalar(site, value)
+    args = arguments(site.dist, site.table)
+    args = {**args, "loc": jnp.zeros_like(args["loc"])} if shifted else args
+    r, log_det = (_vector if site.dist.name == "MultivariateNormal" else _scalar)(site, args, jnp.asarray(value, float))
     width = math.prod(site.event_shape)
     log_norm = log_det - HALF_LOG_2PI * width
     if seen is None:
@@ -41,16 +49,12 @@ def residual(site: Site, value: Any, seen: Any = None) -> Residual:
     return Residual(jnp.where(wide, r, 0.0), jnp.where(seen, log_norm, 0.0), jnp.sum(seen) * float(width))
 
 
-def _scalar(site: Site, value: Any) -> tuple[jax.Array, jax.Array]:
-    args = arguments(site.dist, site.table)
-    value = jnp.asarray(value, float)
+def _scalar(site: Site, args: Mapping[str, Any], value: jax.Array) -> tuple[jax.Array, jax.Array]:
     log = site.dist.name == "LogNormal"
     x = jnp.log(value) if log else value
     log_det = -jnp.log(args["scale"]) - (x if log else 0.0)
     return (x - args["loc"]) / args["scale"], jnp.broadcast_to(log_det, site.batch_shape)
 
 
-def _vector(site: Site, value: Any) -> tuple[jax.Array, jax.Array]:
-    args = arguments(site.dist, site.table)
-    shapes = site.batch_shape, site.event_shape
-    return MultivariateNormal(args["loc"], scale_tril(args), *shapes).inverse(jnp.asarray(value, float))
+def _vector(site: Site, args: Mapping[str, Any], value: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return MultivariateNormal(args["loc"], scale_tril(args), site.batch_shape, site.event_shape).inverse(value)

@@ -25,7 +25,7 @@ from emfppl.runtime.bijections.normal import HALF_LOG_2PI
 from emfppl.runtime.evaluate import Scope, evaluate
 from emfppl.runtime.execute import ranges_of
 from emfppl.runtime.gaussian.clusters import Clusters
-from emfppl.runtime.gaussian.footprints import NONE, Footprints, over
+from emfppl.runtime.gaussian.footprints import NONE, over
 from emfppl.runtime.named import Named
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def most(dim: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """An affine part of a node: over which axes it runs, and which inner latents are in each entry (labels …, k)."""
+    """An affine part of a node: over which axes it runs, and which inner latents are in each entry (labels …, k), and which places
+    of z (labels …, m). An `element` is an inner latent itself, taken or gathered."""
 
     position: int
     node: g.Node
@@ -53,7 +54,8 @@ class Predictor:
     labels: tuple[str, ...]
     shape: tuple[int, ...]
     ids: np.ndarray
-    element: bool  # it is an inner latent, taken or gathered
+    places: np.ndarray
+    element: bool
 
     @property
     def size(self) -> int:
@@ -63,11 +65,10 @@ class Predictor:
 class Sites:
     """The sites of a block: of rows (`whole`), then of elements, then of clusters of rows."""
 
-    def __init__(self, block: Block, footprints: Footprints):
-        self.block, self.program = block, block.program
-        standing = block._standing
+    def __init__(self, block: Block):
+        self.block, self.program, standing = block, block.program, block.standing
         found = block.division.predictors if standing.terms_stand else ()
-        self.parts = self._predictors(found, footprints)
+        self.parts = self._predictors(found)
         clusters = {n: Clusters.of(p.ids) for n, p in enumerate(self.parts) if not p.element}
         kinds = {n: self._kind(self.parts[n], c) for n, c in clusters.items()}
         self.by_element = bool(self.parts) and (bool(standing.sums) or "element" in kinds.values())
@@ -88,7 +89,7 @@ class Sites:
             return "row"
         return "cluster" if clusters.num_params <= CLUSTERED * limit else "element"
 
-    def _predictors(self, found: Sequence[tuple[int, Expr]], footprints: Footprints) -> list[Predictor]:
+    def _predictors(self, found: Sequence[tuple[int, Expr]]) -> list[Predictor]:
         if not found:
             return []
         nodes = [self.program.keyed[n][1] for n, _ in found]
@@ -98,21 +99,21 @@ class Sites:
             return [self._value(node, e, variables) for node, (_, e) in zip(nodes, found, strict=True)]
 
         shaped = jax.eval_shape(values, jnp.zeros(self.block.dim))
-        return [self._predictor(n, node, e, v, footprints) for (n, e), node, v in zip(found, nodes, shaped, strict=True)]
+        return [self._predictor(n, node, e, v) for (n, e), node, v in zip(found, nodes, shaped, strict=True)]
 
-    def _predictor(self, position: int, node: g.Node, expr: Expr, value: Named, footprints: Footprints) -> Predictor:
-        mine = footprints.of(expr, node)
-        assert mine is not None
+    def _predictor(self, position: int, node: g.Node, expr: Expr, value: Named) -> Predictor:
+        coordinates, shape = self.block.coordinates, tuple(value.array.shape)
+        mine, plain = coordinates.footprints.of(expr, node), coordinates.plain.of(expr, node)
+        assert mine is not None and plain is not None
         element = isinstance(expr, x.Ref) and expr.name in self.block.inner
-        shape = tuple(value.array.shape)
-        return Predictor(position, node, expr, value.labels, shape, over(mine, value.labels, shape), element)
+        ids, places = (over(f, value.labels, shape) for f in (plain, mine))
+        return Predictor(position, node, expr, value.labels, shape, ids, places, element)
 
     def _variables_at(self, z: jax.Array) -> Values:
         """All variables at z and at the outer latents that the middle of the noise gives."""
         noise = {key: jnp.zeros(shape) for key, shape in self.program.noise_shapes.items()}
         values = self.program.forward(noise)[0]
-        block = self.block
-        return block._state(block._standing.computed, {**values, **block.unravel(z)}, None, None).variables
+        return self.block.coordinates.variables(z, values, None)
 
     def _value(self, node: g.Node, expr: Expr, variables: Values) -> Named:
         sizes = self.program.layout.sizes
@@ -125,22 +126,26 @@ class Sites:
 
     @property
     def footprints(self) -> list[np.ndarray]:
-        """The sets of inner latents that each predictor ties together."""
-        return [*(p.ids for p in self.whole), *(c.ids for c in self.clusters.values())]
+        """The sets of places of z that each site ties together."""
+        if not self.count:
+            return []
+        latents = self.block.coordinates.places_of_latents()
+        clusters = [np.where(c.ids[..., None] == NONE, NONE, latents[c.ids]) for c in self.clusters.values()]
+        return [*(p.places for p in self.whole), latents[self.elements], *(c.reshape(len(c), -1) for c in clusters)]
 
-    def predicted(self, z: jax.Array, variables: Values, sites: Values) -> jax.Array:
+    def predicted(self, variables: Values, sites: Values) -> jax.Array:
         """η (count,)."""
         rows = [jnp.ravel(self._value(p.node, p.expr, variables).array) for p in self.whole]
-        mixed, start = [], 0
+        latents, mixed, start = self.block.coordinates.ravel(variables), [], 0
         for c in self.clusters.values():
-            mixed.append(c.predicted(z, sites["mix"][start : start + c.mixes] if c.mixes else jnp.zeros(0)))
+            mixed.append(c.predicted(latents, sites["mix"][start : start + c.mixes] if c.mixes else jnp.zeros(0)))
             start += c.mixes
-        return jnp.concatenate([*rows, z[self.elements], *mixed])
+        return jnp.concatenate([*rows, latents[self.elements], *mixed])
 
-    def residual(self, z: jax.Array, variables: Values, sites: Values) -> tuple[jax.Array, jax.Array]:
+    def residual(self, variables: Values, sites: Values) -> tuple[jax.Array, jax.Array]:
         """r and log_norm (count,) with log site = log_norm − ½ r²."""
         log_scale = sites["log_scale"]
-        return (self.predicted(z, variables, sites) - sites["loc"]) * jnp.exp(-log_scale), -log_scale - HALF_LOG_2PI
+        return (self.predicted(variables, sites) - sites["loc"]) * jnp.exp(-log_scale), -log_scale - HALF_LOG_2PI
 
     # ------------------------------------------------------------ where they start
 
@@ -153,57 +158,61 @@ class Sites:
 
     def initial(self, z: jax.Array, outer: Values, data: Any) -> dict[str, jax.Array]:
         """Sites with the terms' slope d and curvature −1/scale² in η at z: loc = η + scale² d."""
+        values = {**outer, **self.block.values(z, outer, data)}
+        vector = self.block.coordinates.ravel(values)
         if self.by_element:
-            slope, curvature = self._by_element(z, outer, data)
-            return _as_sites([_step(z[self.elements], slope, curvature)])
-        slopes, curvatures = self._by_part(z, outer, data)
-        etas, coefficients = self._affine(z, outer, data)
+            slope, curvature = self._by_element(vector, outer, data)
+            return _as_sites([_step(vector[self.elements], slope, curvature)])
+        slopes, curvatures = self._by_part(values, data)
+        etas, coefficients = self._affine(vector, outer, data)
         rows = [
             _step(jnp.ravel(etas[n]), jnp.ravel(slopes[n]), jnp.ravel(curvatures[n]))
             for n, p in enumerate(self.parts)
             if p in self.whole
         ]
-        element = _step(z[self.elements], self._of_elements(slopes), self._of_elements(curvatures))
+        element = _step(vector[self.elements], self._of_elements(slopes), self._of_elements(curvatures))
         clustered = [
-            c.initial(z, coefficients[n], jnp.ravel(slopes[n]), _precision(jnp.ravel(slopes[n]), jnp.ravel(curvatures[n])))
+            c.initial(vector, coefficients[n], jnp.ravel(slopes[n]), _precision(jnp.ravel(slopes[n]), jnp.ravel(curvatures[n])))
             for n, c in self.clusters.items()
         ]
         found = _as_sites([*rows, element, *((loc, log_scale) for loc, log_scale, _ in clustered)])
         mixes = [mix for *_, mix in clustered if mix.size]
         return {**found, "mix": jnp.concatenate(mixes)} if mixes else found
 
-    def _affine(self, z: jax.Array, outer: Values, data: Any) -> tuple[list[jax.Array], dict[int, jax.Array]]:
-        """The predictors at z, and of those with clusters the coefficients of each row's latents (rows, k)."""
+    def _affine(self, vector: jax.Array, outer: Values, data: Any) -> tuple[list[jax.Array], dict[int, jax.Array]]:
+        """The predictors at values of the latents, and of those with clusters the coefficients of each row's latents (rows, k)."""
 
-        def predictors(z: jax.Array) -> list[jax.Array]:
-            variables = self.block.variables_at(z, outer, data)
+        coordinates = self.block.coordinates
+
+        def predictors(vector: jax.Array) -> list[jax.Array]:
+            variables = coordinates.computed({**outer, **coordinates.unravel(vector)}, data)
             return [self._value(p.node, p.expr, variables).array for p in self.parts]
 
         if not self.clusters:
-            return predictors(z), {}
-        found, product = jax.linearize(predictors, z)
+            return predictors(vector), {}
+        found, product = jax.linearize(predictors, vector)
         colours = self.block.pattern.colours
-        moved = jax.vmap(product)((jnp.arange(self.block.pattern.num_colours)[:, None] == colours).astype(z.dtype))
+        moved = jax.vmap(product)((jnp.arange(self.block.pattern.num_colours)[:, None] == colours).astype(vector.dtype))
         return found, {n: _coefficients(moved[n], self.parts[n].ids, colours) for n in self.clusters}
 
-    def _by_element(self, z: jax.Array, outer: Values, data: Any) -> tuple[jax.Array, jax.Array]:
-        """Slopes in the elements of z, and the diagonal of the Hessian from products with random signs (Hutchinson 1990), which is
-        exact where the terms are sums over elements."""
-        slope = jax.grad(lambda z: self.block.term_log_density({**outer, **self.block.unravel(z)}, data))
+    def _by_element(self, vector: jax.Array, outer: Values, data: Any) -> tuple[jax.Array, jax.Array]:
+        """Slopes in the elements of the latents, and the diagonal of the Hessian from products with random signs (Hutchinson 1990),
+        which is exact where the terms are sums over elements."""
+        unravel = self.block.coordinates.unravel
+        slope = jax.grad(lambda v: self.block.term_log_density({**outer, **unravel(v)}, data))
         signs = np.random.default_rng(0).choice([-1.0, 1.0], (PROBES, self.block.dim))
-        d, product = jax.linearize(slope, z)
+        d, product = jax.linearize(slope, vector)
         diagonal = jnp.mean(jax.vmap(lambda v: v * product(v))(jnp.asarray(signs, d.dtype)), axis=0)
         return d[self.elements], diagonal[self.elements]
 
-    def _by_part(self, z: jax.Array, outer: Values, data: Any) -> tuple[list[jax.Array], list[jax.Array]]:
+    def _by_part(self, values: Values, data: Any) -> tuple[list[jax.Array], list[jax.Array]]:
         """Slopes in the predictors, and the Hessian's row sums within each of them: its diagonal where each entry of a predictor
         has its own term."""
         moved = _Moved(self)
-        values = {**outer, **self.block.unravel(z)}
         slope = jax.grad(lambda shifts: moved.log_density(shifts, values, data))
-        d, product = jax.linearize(slope, [jnp.zeros(p.shape, z.dtype) for p in self.parts])
+        d, product = jax.linearize(slope, [jnp.zeros(p.shape) for p in self.parts])
         count = len(self.parts)
-        ones = [jnp.zeros((count, *p.shape), z.dtype).at[n].set(1.0) for n, p in enumerate(self.parts)]
+        ones = [jnp.zeros((count, *p.shape)).at[n].set(1.0) for n, p in enumerate(self.parts)]
         rows = jax.vmap(product)(ones)
         return d, [a[n] for n, a in enumerate(rows)]
 
@@ -248,12 +257,12 @@ class _Moved:
         self._number = {(p.position, p.expr): n for n, p in enumerate(self.parts)}
         positions = {key: n for n, (key, _) in enumerate(program.keyed)}
         touched = {p.position for p in self.parts}
-        changed = [(k, self._node(positions[k], n) if positions[k] in touched else n) for k, n in sites.block._standing.terms]
+        changed = [(k, self._node(positions[k], n) if positions[k] in touched else n) for k, n in sites.block.standing.terms]
         self._items = program.with_all_known(changed)
 
     def log_density(self, shifts: Sequence[jax.Array], values: Values, data: Any) -> jax.Array:
         added = {f"|site {n}": shift for n, shift in enumerate(shifts)}
-        return self.block._log_density(self._items, (), values, data, added)
+        return self.block.log_density(self._items, (), values, data, added)
 
     def _node(self, position: int, node: g.Node) -> g.Node:
         def moved(expr: Expr) -> Expr:

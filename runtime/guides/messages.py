@@ -158,7 +158,7 @@ class Messages(Guide):
         u, log_det = self.backbone.forward_and_log_det(params["backbone"], own)
         outer, log_det_outer = self._values(params, u, data)
         inner = self._conditional(outer, params.get("sites"), self.given(params, data))
-        values = {**outer, **self.block.unravel(inner.draw(rest))}
+        values = {**outer, **self.block.values(inner.draw(rest), outer, self.given(params, data))}
         log_q = log_normal(eps) - log_det - log_det_outer + 0.5 * inner.factor.log_det
         return self._outer.completed(values, self.given(params, data)), log_q
 
@@ -182,14 +182,14 @@ class Messages(Guide):
 
     def _surplus(self, outer: Values, z: jax.Array, sites: Values, data: Any) -> jax.Array:
         """Σ log term(z) − log site(z)."""
-        values = {**outer, **self.block.unravel(z)}
+        values = {**outer, **self.block.values(z, outer, data)}
         return self.block.term_log_density(values, data) - self.block.site_log_density(z, outer, sites, data)
 
     def log_prob(self, params: Params, values: Mapping[str, jax.Array], data: Any = None) -> jax.Array:
         """log q at given values of the latents."""
         outer = {name: values[name] for name in self.block.outer}
         inner = self._conditional(outer, params.get("sites"), self.given(params, data))
-        return super().log_prob(params, values, data) + inner.log_prob(self.block.ravel(values))
+        return super().log_prob(params, values, data) + inner.log_prob(self.block.of_values(values, self.given(params, data)))
 
     def log_weight(self, params: Params, eps: jax.Array, data: Any = None) -> jax.Array:
         """log p − log q at the noise eps, of which the first `weight_dim` numbers are needed."""

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gaussian_programs import CASES
+from scipy import stats
 
 import emfppl
 from emfppl.runtime.gaussian.block import block_of
@@ -44,6 +45,15 @@ def dense(block, entries):
     return out
 
 
+def in_latents(block, outer, entries, linear, constant):
+    """A quadratic form in z as one in the latents themselves: z = M v + c."""
+    at = lambda v: block.of_values({**outer, **block.coordinates.unravel(v)})  # noqa: E731
+    c, m = jax.jit(lambda v: (at(v), jax.jacfwd(at)(v)))(jnp.zeros(block.dim))
+    matrix, m, c = dense(block, entries), np.asarray(m), np.asarray(c)
+    np.testing.assert_allclose(np.linalg.det(m), 1)
+    return m.T @ matrix @ m, m.T @ (linear - matrix @ c), constant + linear @ c - 0.5 * c @ matrix @ c
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_against_numpy(case):
     program = program_of(case.text, case.data)
@@ -53,18 +63,18 @@ def test_against_numpy(case):
     direct, prepared = jax.jit(lambda o: (block.quadratic(o), block.quadratic(o, None, block.prepared())))(outer)
     for one, other in zip(direct, prepared, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)
-    entries, linear, constant = direct
+    matrix, linear, constant = in_latents(block, outer, *direct)
     a, b, s = case.rows({k: float(v) for k, v in outer.items()}, case.data)
     a, b = a / s[:, None], b / s
-    np.testing.assert_allclose(dense(block, entries), a.T @ a, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(matrix, a.T @ a, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(linear, a.T @ b, rtol=1e-9, atol=1e-12)
     jacobian = np.sum(np.log(case.data["y"])) if case.name == "flat" else 0.0  # of the logarithm of data
     exact = -0.5 * b @ b - np.sum(np.log(s)) - 0.5 * len(s) * np.log(2 * np.pi) - jacobian
     np.testing.assert_allclose(constant, exact, rtol=1e-9)
-    assert not block.moments.partial or case.name in PARTIAL
+    assert not block.moments.others or case.name in PARTIAL
     assert block.pattern.num_colours <= case.colours and np.all(block.rows >= block.cols)
     z = np.random.default_rng(1).normal(size=block.dim)
-    np.testing.assert_allclose(block.ravel(block.unravel(z)), z)
+    np.testing.assert_allclose(block.of_values({**values, **block.values(z, outer)}), z, rtol=1e-12)
 
 
 @pytest.mark.parametrize("case", [CASES[0], CASES[4]], ids=lambda c: c.name)
@@ -72,10 +82,24 @@ def test_the_parts_make_up_the_joint_density(case):
     program = program_of(case.text, case.data)
     block = block_of(program)
     values = at_random(program, 3)
-    outer, z = {name: values[name] for name in block.outer}, block.ravel(values)
+    outer, z = {name: values[name] for name in block.outer}, block.of_values(values)
     (entries, linear, constant), apart = jax.jit(lambda o: (block.quadratic(o), block.outer_log_density(o)))(outer)
     total = constant + linear @ z - 0.5 * z @ dense(block, entries) @ z + apart
     np.testing.assert_allclose(total, jax.jit(program.log_density)(values), rtol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-8, 1e-14])
+def test_scales_that_vanish(scale):
+    """A hierarchy whose groups are all but one number: its evidence is that of the one number."""
+    case = CASES[0]
+    block = block_of(program_of(case.text, case.data))
+    entries, linear, constant = (np.asarray(a) for a in jax.jit(block.quadratic)({"s": scale}))
+    triangle = np.linalg.cholesky(dense(block, entries))
+    white = np.linalg.solve(triangle, linear)
+    evidence = constant + 0.5 * white @ white - np.log(np.diag(triangle)).sum() + 0.5 * block.dim * np.log(2 * np.pi)
+    y = case.data["y"]
+    pooled = stats.multivariate_normal(np.ones(len(y)), 4 + 0.25 * np.eye(len(y))).logpdf(y)
+    np.testing.assert_allclose(evidence, pooled, atol=max(1e-9, 100 * scale**2))
 
 
 # ---------------------------------------------------------------- sites
@@ -139,15 +163,15 @@ def test_sites(text, data, count, separate):
     block = block_of(program)
     assert block.num_sites == count
     values = at_random(program)
-    outer, z = {name: values[name] for name in block.outer}, block.ravel(values)
+    outer, z = {name: values[name] for name in block.outer}, block.of_values(values)
 
     @jax.jit
     def everything(outer, z):
         sites = block.initial_sites(z, outer)
         log_site = lambda z: block.site_log_density(z, outer, sites)  # noqa: E731
-        terms = lambda z: block.term_log_density({**outer, **block.unravel(z)})  # noqa: E731
+        terms = lambda z: block.term_log_density({**outer, **block.values(z, outer)})  # noqa: E731
         slopes, curvatures = (jax.grad(log_site)(z), jax.grad(terms)(z)), (jax.hessian(log_site)(z), jax.hessian(terms)(z))
-        rest = program.log_density({**outer, **block.unravel(z)}) - terms(z) - block.outer_log_density(outer) + log_site(z)
+        rest = program.log_density({**outer, **block.values(z, outer)}) - terms(z) - block.outer_log_density(outer) + log_site(z)
         return block.quadratic(outer, sites), rest, slopes, curvatures
 
     (entries, linear, constant), exact, slopes, curvatures = everything(outer, z)
@@ -179,15 +203,15 @@ def test_rows_of_the_same_latents_share_a_site():
     block = block_of(program)
     assert block.num_sites == 6 and not block.sites.by_element
     values = at_random(program)
-    outer, z = {"s": values["s"]}, block.ravel(values)
+    outer, z = {"s": values["s"]}, block.of_values(values)
 
     @jax.jit
     def everything(z):
         sites = block.initial_sites(z, outer)
         of_sites = lambda z: block.site_log_density(z, outer, sites)  # noqa: E731
-        of_terms = lambda z: block.term_log_density({**outer, **block.unravel(z)})  # noqa: E731
+        of_terms = lambda z: block.term_log_density({**outer, **block.values(z, outer)})  # noqa: E731
         derivatives = [(jax.grad(f)(z), jax.hessian(f)(z)) for f in (of_sites, of_terms)]
-        rest = program.log_density({**outer, **block.unravel(z)}) - of_terms(z) - block.outer_log_density(outer) + of_sites(z)
+        rest = program.log_density({**outer, **block.values(z, outer)}) - of_terms(z) - block.outer_log_density(outer) + of_sites(z)
         return block.quadratic(outer, sites, block.prepared()), rest, derivatives
 
     (entries, linear, constant), exact, ((slope, hessian), (exact_slope, exact_hessian)) = everything(z)
