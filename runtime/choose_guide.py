@@ -28,6 +28,7 @@ import numpy as np
 from emfppl.compiler.expressions import Expr, Ref, walk
 from emfppl.compiler.graph import REAL_LINE, ComputedNode, FactorNode, GateSpec, Graph, Node, RandomNode, Role, node_exprs
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.bijections.pseudo_observations import family_of
 from emfppl.runtime.compile import solves
 from emfppl.runtime.gates import Gates, specs_from
 from emfppl.runtime.guide import Guide, latent_nodes
@@ -114,7 +115,10 @@ def _of_rule(program: Program, blocks: bool) -> Recipe:
     dim, is_flat = dimension(program), flat(program.graph, frozenset(program.binding.latent))
     if dim <= FULL_RANK_UP_TO:
         return Recipe("full_rank", gates="shut" if is_flat else "affine")
-    return Recipe("low_rank", rank=RANK, gates="shut") if is_flat else Recipe("mean_field", gates="conjugate")
+    if is_flat:
+        return Recipe("low_rank", rank=RANK, gates="shut")
+    conjugate = any(family_of(node) is not None for _, node in latent_nodes(program))
+    return Recipe("mean_field", gates="conjugate" if conjugate else "affine")
 
 
 def _of_gaussian_block(program: Program) -> Recipe | None:

@@ -26,11 +26,12 @@ import numpy as np
 from emfppl.compiler.graph import ComputedNode, Graph, GuideSpec, RandomNode, Role, node_exprs
 from emfppl.runtime.bijections.pseudo_observations import Beta, Dirichlet, Family, Gamma, InverseGamma, Scalar, family_of
 from emfppl.runtime.bijections.updated_laws import canonical
-from emfppl.runtime.choose_guide import flat, references
+from emfppl.runtime.choose_guide import build_guide, flat, references
 from emfppl.runtime.compile import once, solves
 from emfppl.runtime.execute import Site
-from emfppl.runtime.guide import latent_nodes
+from emfppl.runtime.guide import Guide, latent_nodes
 from emfppl.runtime.precision import precision
+from emfppl.runtime.recipe import Recipe
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
@@ -46,8 +47,9 @@ Draws = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Exact:
-    """A posterior in closed form: natural parameters of the factors by node key, and the log evidence."""
+    """A posterior in closed form: its guide, natural parameters of the factors by node key, and the log evidence."""
 
+    guide: Guide
     parts: dict[str, Draws]
     log_evidence: float
 
@@ -59,11 +61,20 @@ def in_closed_form(program: Program, guide: str) -> Exact | None:
 
 
 def exact_posterior(program: Program) -> Exact | None:
-    """The posterior, where it is the prior updated latent by latent; None where it is not, or may not be."""
+    """The posterior, where it is the prior updated latent by latent; None where it is not, or may not be.
+
+    Latents of a Gaussian block are integrated out: the posterior is then that of the others, with the block's own law given these.
+    """
     if not may_be_conjugate(program):
         return None
+    guide = exact_guide(program)
     with precision("float64"):
-        return Search(program).found()
+        return Search(guide).found()
+
+
+def exact_guide(program: Program) -> Guide:
+    """The guide that can be such a posterior, with natural parameters of zero."""
+    return build_guide(program, Recipe("mean_field", gates="exact", blocks=_outer(program) is not None))
 
 
 # ---------------------------------------------------------------- what is not worth a look
@@ -71,13 +82,21 @@ def exact_posterior(program: Program) -> Exact | None:
 
 def may_be_conjugate(program: Program) -> bool:
     """Whether priors are conjugate to something, do not depend on each other, and meet in no statement about data."""
-    graph, nodes = program.graph, [node for _, node in latent_nodes(program)]
-    if not nodes or program.marginals or program.binding.latent or graph.of_role(Role.PARAM):
+    graph, outer = program.graph, _outer(program)
+    nodes = [node for _, node in latent_nodes(program) if outer is None or node.target.name in outer]
+    if not nodes or program.marginals or program.binding.latent or graph.of_role(Role.PARAM) or solves(program):
         return False
     families = [None if node.narrowed else family_of(node) for node in nodes]
     known = all(isinstance(f, Scalar | Dirichlet) for f in families)
     normal = all(f is not None and f.law == "Normal" for f in families)  # these are for Gaussian blocks
-    return known and not normal and not solves(program) and flat(graph) and all(len(names) <= 1 for names in _met(graph))
+    apart = all(len(names) <= 1 for names in _met(graph)) if outer is None else len(outer) == 1
+    return known and not normal and apart and flat(graph, among=frozenset(node.target.name for node in nodes))
+
+
+def _outer(program: Program) -> tuple[str, ...] | None:
+    """The latents that a Gaussian block depends on; None where there is no block, or one that is not Gaussian throughout."""
+    block = program.block
+    return None if block is None or block.num_sites or not block.outer else tuple(block.outer)
 
 
 def _met(graph: Graph) -> Iterator[set[str]]:
@@ -137,11 +156,12 @@ def _softmax(y: np.ndarray) -> np.ndarray:
 
 
 class Search:
-    """One program, looked at in float64; again where its data have changed."""
+    """One program, looked at in float64, again where its data have changed; of one with a Gaussian block only the outer latents,
+    the others being integrated out."""
 
-    def __init__(self, program: Program):
-        self.program, self.rng = program, np.random.default_rng(0)
-        self.nodes = dict(latent_nodes(program))
+    def __init__(self, guide: Guide):
+        self.guide, self.program, self.rng = guide, guide.program, np.random.default_rng(0)
+        self.nodes = {key: node for key, node in latent_nodes(self.program) if key in guide.gates.shapes}
         self.families = {key: family for key, node in self.nodes.items() if (family := family_of(node)) is not None}
         self.places = {key: self._places(node) for key, node in self.nodes.items()}
         self._compiled = once(jax.vmap(self._look, (0, None, None)))
@@ -167,7 +187,7 @@ class Search:
             return None
         weights = seen["log_weight"]
         allowed = TOLERANCE * max(1.0, float(np.abs(seen["log_likelihood"]).max()))
-        return Exact(parts, float(weights.mean())) if np.ptp(weights) <= allowed else None
+        return Exact(self.guide, parts, float(weights.mean())) if np.ptp(weights) <= allowed else None
 
     # ------------------------------------------------------------ layout
 
@@ -198,16 +218,19 @@ class Search:
 
     def _look(self, values: Arrays, parts: Mapping[str, Arrays], data: Any) -> Arrays:
         def likelihood(values: Arrays) -> tuple[jax.Array, Arrays]:
-            terms = self.program.at_values(values, self._of_node, parts, data)
+            found = self.program.at_values({**self.guide.blank, **values}, self._of_node, parts, data)
+            terms = {key: found[key] for key in self.nodes}
             prior = sum(jnp.sum(t["prior"]) for t in terms.values())
-            return self.program.log_density(values, data) - prior, dict(terms)
+            return self.guide.log_density(values, data) - prior, terms
 
         (value, terms), slopes = jax.value_and_grad(likelihood, has_aux=True)(values)
         change = sum(jnp.sum(t["prior"] - t["updated"]) for t in terms.values())
         return {"log_likelihood": value, "log_weight": value + change, "slopes": slopes, "terms": terms}
 
     def _of_node(self, site: Site, value: Any) -> Arrays:
-        family = self.families[self.program.noise_key(site.key)]
+        family = self.families.get(self.program.noise_key(site.key))
+        if family is None:
+            return {"prior": jnp.zeros(site.batch_shape)}
         args = {name: jnp.broadcast_to(v, jnp.shape(value)) for name, v in canonical(site.dist, site.table).items()}
         densities = {"prior": site.map.log_prob(value), "updated": site.guided.log_prob(value)}
         if not isinstance(family, Scalar):

@@ -61,7 +61,7 @@ def fit_program(
     chosen = precision or default_precision(program)
     exact = in_closed_form(program, guide)
     if exact is not None:
-        return _exact(program, exact, chosen, seed, began)
+        return _exact(exact, chosen, seed, began)
     with Progress(progress) as shown:
         task = Task(program, seed, chosen, work_of(program), shown, work)
         ladder = _climbed(task, wanted, recipes)
@@ -86,10 +86,9 @@ def _climbed(task: Task, wanted: bool, recipes: tuple[Recipe, ...]) -> Ladder:
     return ladder
 
 
-def _exact(program: Program, exact: Exact, precision: str, seed: int, began: float) -> FitResult:
+def _exact(exact: Exact, precision: str, seed: int, began: float) -> FitResult:
     """The posterior of a conjugate program, with nothing to fit."""
-    guide = build_guide(program, Recipe("mean_field", gates="exact"))
-    params = {**guide.init(seed), "gates": exact.parts}
+    guide, params = exact.guide, {**exact.guide.init(seed), "gates": exact.parts}
     seconds, evidence = time.perf_counter() - began, exact.log_evidence
     certificate = Certificate(evidence, 0.0, evidence, -math.inf, 1.0, PROBES, converged=True, exact=True)
     only = Attempt(guide.name, 0, evidence, 0.0, 0.0, -math.inf, 1.0, 0, seconds, converged=True, kept=True)

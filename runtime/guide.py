@@ -100,7 +100,7 @@ class Guide:
 
     @cached_property
     def _placed(self) -> Callable[..., Params]:
-        return once(lambda u, ratio, data: placed(self.program, self.gates, u, ratio, data))
+        return once(lambda u, ratio, data: placed(self, u, ratio, data))
 
     def _updates(self, frame: Frame) -> Params | None:
         """The pseudo-observations that make the guide what the frame says where the backbone does not, and else weigh as much as
@@ -122,7 +122,7 @@ class Guide:
     def _centre_unconstrained(self) -> jax.Array:
         def centre(data: Any) -> jax.Array:
             data = self.program.with_params(self.program.param_starts(), data)
-            values, _ = self._forward(self.unravel(jnp.zeros(self.backbone.dim)), None, data)
+            values, _ = self.forward(self.unravel(jnp.zeros(self.backbone.dim)), None, data)
             noise, _ = self._inverse(values, self.gates.openings({}), data)
             return self.ravel(noise)
 
@@ -138,9 +138,9 @@ class Guide:
 
     def _values(self, params: Params, u: jax.Array, data: Any) -> tuple[dict[str, jax.Array], jax.Array]:
         data = self.given(params, data)
-        return self._forward(self.unravel(u), self.gates.openings(params["gates"]), data)
+        return self.forward(self.unravel(u), self.gates.openings(params["gates"]), data)
 
-    def _forward(self, noise: Params, gates: Params | None, data: Any) -> tuple[dict[str, jax.Array], jax.Array]:
+    def forward(self, noise: Params, gates: Params | None, data: Any) -> tuple[dict[str, jax.Array], jax.Array]:
         return self.program.forward(noise, gates, data)
 
     def _inverse(
@@ -156,6 +156,15 @@ class Guide:
         """log p(values(u), data) + log |det dvalues/du|: the posterior, unnormalised, of the noise u (D,)."""
         values, log_det = self._values(params, u, data)
         return self.program.log_density(values, self.given(params, data)) + log_det
+
+    @property
+    def blank(self) -> dict[str, jax.Array]:
+        """Something in the place of the latents that `log_density` does not take."""
+        return {}
+
+    def log_density(self, values: Mapping[str, jax.Array], data: Any = None) -> jax.Array:
+        """log p(values, data) of the latents that the backbone gives, all others being integrated out."""
+        return self.program.log_density(values, data)
 
     def log_start_density(self, params: Params, u: jax.Array, data: Any = None) -> jax.Array:
         """What a fit looks for the mode of, to start there."""

@@ -13,17 +13,19 @@ from emfppl.runtime.execute import PART, Site
 from emfppl.runtime.gates import Gates
 
 if TYPE_CHECKING:
+    from emfppl.runtime.guide import Guide
     from emfppl.runtime.program import Program
 
 Values = Mapping[str, Any]
 
 
-def placed(program: Program, gates: Gates, noise: Values, ratios: Values, data: Any) -> dict[str, dict[str, jax.Array]]:
+def placed(guide: Guide, noise: dict[str, Any], ratios: Values, data: Any) -> dict[str, dict[str, jax.Array]]:
     """By node key with a conjugate gate what it has to learn, so that its law is centred where the prior's map takes `noise`,
     and the pseudo-observations weigh `ratios` times the prior's law."""
+    program, gates = guide.program, guide.gates
     learned = gates.init()
     openings = {key: opening for key, opening in (gates.openings(learned) or {}).items() if key not in gates.conjugate}
-    values, _ = program.forward(noise, openings, data)
+    values = {**guide.blank, **guide.forward(noise, openings, data)[0]}
 
     def look(site: Site, value: Any) -> Any:
         family = gates.family(program.noise_key(site.key))

@@ -27,7 +27,7 @@ class Refitting:
     def __init__(self, fit: Posterior, seed: int):
         self.posterior, self.program, recipe = fit, fit.program, fit.result.guide.recipe
         self.recipes = (recipe.plain, recipe) if recipe.layered else (recipe,)
-        self._exact = Search(self.program) if recipe.gates == "exact" else None
+        self._exact = Search(fit.result.guide) if recipe.gates == "exact" else None
         self._task = Task(self.program, seed, "float64", work_of(self.program), Progress(False), WORK)
 
     def fit(self) -> tuple[Tree, int]:

@@ -36,7 +36,7 @@ class Outer:
     def _computed(self) -> list[Item]:
         return [(k, n) for k, n in self._known if isinstance(n, g.ComputedNode)]
 
-    def _blank(self) -> dict[str, Any]:
+    def blank(self) -> dict[str, Any]:
         """Something in the place of the inner latents: whatever depends on it is not used."""
         return self.block.blank()
 
@@ -44,12 +44,12 @@ class Outer:
         """The outer latents at their noise, and log |det dvalues/dnoise|."""
         program = self.program
         inputs = program._noise_inputs(noise, gates, program._given(data))
-        state = run(self._items, program.layout, program.state({**program.fixed(data), **self._blank()}), inputs, make)
+        state = run(self._items, program.layout, program.state({**program.fixed(data), **self.blank()}), inputs, make)
         return {name: state.variables[name] for name in self.block.outer}, _total(state.terms)
 
     def inverse(self, values: Values, gates: Values | None, data: Any, near: Values | None = None) -> tuple[dict[str, Any], Any]:
         """The noise that `forward` takes to the outer latents, by key, and log |det dnoise/dvalues|."""
-        return self.program.inverse({**self._blank(), **values}, gates, data, near, self._known)
+        return self.program.inverse({**self.blank(), **values}, gates, data, near, self._known)
 
     def completed(self, values: Values, data: Any) -> dict[str, Any]:
         """All variables that a draw reports, at values of all latents."""

@@ -129,7 +129,7 @@ class Messages(Guide):
 
     # ------------------------------------------------------------ the outer latents
 
-    def _forward(self, noise: Params, gates: Params | None, data: Any) -> tuple[Values, jax.Array]:
+    def forward(self, noise: Params, gates: Params | None, data: Any) -> tuple[Values, jax.Array]:
         return self._outer.forward(noise, gates, data)
 
     def _inverse(
@@ -166,6 +166,13 @@ class Messages(Guide):
         """log p(outer(u)) + log Z(outer(u)) + log |det douter/du|: the posterior of u with the inner latents integrated out."""
         outer, log_det = self._values(params, u, data)
         return self._collapsed(outer, params.get("sites"), self.given(params, data)) + log_det
+
+    @property
+    def blank(self) -> Values:
+        return self._outer.blank()
+
+    def log_density(self, values: Mapping[str, jax.Array], data: Any = None) -> jax.Array:
+        return self._collapsed(dict(values), None, self.program.data if data is None else data)
 
     def _collapsed(self, outer: Values, sites: Values | None, data: Any) -> jax.Array:
         return self.block.outer_log_density(outer, data) + self._conditional(outer, sites, data).log_evidence

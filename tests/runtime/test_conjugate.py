@@ -158,8 +158,9 @@ def test_only_what_is_conjugate_is_found_to_be(prior, likelihood, power, more):
 
 def test_what_is_not_worth_a_look():
     """Where statements read several latents, or priors are all normal."""
-    bound = emfppl.load("dim o\ndata y[o]: real\nm ~ Normal(0, 1)\ns ~ Exponential(1)\ny[o] ~ Normal(m, s)\n").bind({"y": X})
-    assert not may_be_conjugate(bound.program)
+    for prior in ("m ~ Gamma(2, 1)\ns ~ Exponential(1)", "m ~ Normal(0, 1)\ns = 1", "m ~ Normal(0, 1)\ns ~ HalfNormal(1)"):
+        bound = emfppl.load(f"dim o\ndata y[o]: real\n{prior}\ny[o] ~ Normal(m, s)\n").bind({"y": X})
+        assert not may_be_conjugate(bound.program)
 
 
 def test_a_fit_in_closed_form(tmp_path):
@@ -179,6 +180,54 @@ def test_a_fit_in_closed_form(tmp_path):
     again = emfppl.open(tmp_path / "fit.emfit")
     np.testing.assert_array_equal(again.draws["r"], fit.draws["r"])
     assert again.num_params == 0 and again.elbo == fit.elbo
+
+
+REGRESSION = """
+dim o
+dim k
+data x[o, k]: real
+data y[o]: real
+v ~ InverseGamma(3, 2)
+a ~ Normal(1, 2 * sqrt(v))
+b[k] ~ Normal(0, sqrt(v) * 1.5)
+y[o] ~ Normal(a + sum(x * b, over = k), sqrt(v))
+"""
+
+
+def regression(rows=30):
+    """Data; mean and covariance over v of the coefficients, normal; shape and scale of v, inverse gamma; log evidence, that of a
+    multivariate t."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 2))
+    y = 0.5 + x @ [1.0, -2.0] + 0.7 * rng.normal(size=rows)
+    design, prior, mean = np.column_stack([np.ones(rows), x]), np.diag([4, 2.25, 2.25]), np.array([1.0, 0.0, 0.0])
+    covariance = np.linalg.inv(np.linalg.inv(prior) + design.T @ design)
+    middle = covariance @ (np.linalg.solve(prior, mean) + design.T @ y)
+    of_y = np.eye(rows) + design @ prior @ design.T
+    away = y - design @ mean
+    scale = 2 + 0.5 * away @ np.linalg.solve(of_y, away)
+    evidence = stats.multivariate_t(design @ mean, of_y * 2 / 3, df=6).logpdf(y)
+    return {"x": x, "y": y}, middle, covariance, (3 + rows / 2, scale), evidence
+
+
+def test_a_normal_inverse_gamma_regression(tmp_path):
+    data, middle, covariance, (shape, scale), evidence = regression()
+    fit = emfppl.fit(REGRESSION, data, progress=False, num_draws=4000)
+    assert (fit.elbo, fit.elbo_se, fit.num_params) == (pytest.approx(evidence, abs=1e-8), 0.0, 0)
+    assert fit.guide == "exact conjugate" and fit.verdict.startswith("exact")
+    law = stats.invgamma(shape, scale=scale)
+    assert stats.kstest(fit.draws["v"], law.cdf).pvalue > 1e-3
+    for draws, mean, spread in zip((fit.draws["a"], *fit.draws["b"].T), middle, np.diag(covariance), strict=True):
+        width = (scale / shape * spread) ** 0.5
+        assert stats.kstest(draws, stats.t(2 * shape, mean, width).cdf).pvalue > 1e-3
+    fit.save(tmp_path / "fit.emfit")
+    np.testing.assert_array_equal(emfppl.open(tmp_path / "fit.emfit").draws["b"], fit.draws["b"])
+
+
+@pytest.mark.parametrize("change", [("sqrt(v) * 1.5", "1.5"), ("k), sqrt(v)", "k), v"), ("over = k)", "over = k) + v")])
+def test_regressions_that_are_not_conjugate(change):
+    data = regression(6)[0]
+    assert looked_at(REGRESSION.replace(*change), data) is None
 
 
 def test_a_guide_that_is_asked_for_is_fitted():

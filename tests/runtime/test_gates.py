@@ -17,6 +17,7 @@ from emfppl.compiler.distributions import CONJUGATE, GEOMETRIC, STANDARD
 from emfppl.runtime.bijections.pseudo_observations import FAMILIES, Dirichlet, Gaussian
 from emfppl.runtime.bijections.updated_laws import LOC, SCALE, canonical, updated
 from emfppl.runtime.choose_guide import build_guide, recipe_of
+from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
 
@@ -211,3 +212,15 @@ def test_a_guide_block_asks_for_conjugate_gates():
     params = jax.tree.map(lambda leaf: leaf + 0.3, params)
     values, log_q = jax.jit(guide.transform)(params, eps)
     np.testing.assert_allclose(jax.jit(guide.log_prob)(params, values), log_q, rtol=1e-8)
+
+
+def test_conjugate_gates_of_the_latents_above_a_gaussian_block():
+    """The scale's law is updated, centred where the frame is, and the block stays exact given it."""
+    text = "dim i\ndata y[i]: real\nv ~ LogNormal(0, 1)\nx[i] ~ Normal(0, v)\ny[i] ~ Normal(x, 1)\n"
+    guide = build_guide(program(text, {"y": [1.0, -2.0]}), Recipe("mean_field", gates="conjugate", blocks=True))
+    params = guide.init(0, Frame(np.array([0.5]), np.array([0.2])))
+    assert sorted(params["gates"]) == ["v"] and guide.num_params(params) == 2
+    values, log_q = guide.transform(params, jnp.zeros(3))
+    np.testing.assert_allclose(values["v"], np.exp(0.5))
+    np.testing.assert_allclose(guide.log_prob(params, values), log_q)
+    np.testing.assert_allclose(guide.kept(params)["v"], 0.04)
