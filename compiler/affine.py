@@ -19,6 +19,7 @@ from emfppl.compiler.graph import (
     Dist,
     DomainAxis,
     FactorNode,
+    Graph,
     Interval,
     Node,
     RandomNode,
@@ -49,6 +50,13 @@ def mark_affine(nodes: tuple[Node, ...], known: frozenset[str]) -> tuple[Node, .
         return replace(axis, affine=axis.block is not None and kinds[axis.block] == "affine")
 
     return tuple(replace(n, domain=tuple(marked(a) for a in n.domain)) for n in nodes)
+
+
+def has_bent_loop(graph: Graph) -> bool:
+    """Whether latents are drawn in a loop in which a round is no affine function of those before."""
+    away = graph.barren | graph.summed_out
+    latents = (n for n in graph.nodes if isinstance(n, RandomNode) and not n.observed and n.target.name not in away)
+    return any(axis.carried and not axis.affine for node in latents for axis in node.domain)
 
 
 def _scan_is_affine(scan: list[tuple[Node, bool]], known: frozenset[str]) -> bool:

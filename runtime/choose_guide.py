@@ -7,7 +7,8 @@ among its parents.
    the outer latents. Where there are none, and nothing but normal observations, that is the posterior.
 1. A flat program with D ≤ 200 gets `full_rank`: a normal distribution with any covariance in unconstrained space,
    started from the curvature at the mode, in float64. Regressions on raw scales need no less.
-2. Any other program with D ≤ 200 gets the gated structured layer over a full-rank backbone.
+2. Any other program with D ≤ 200 gets the gated structured layer over a full-rank backbone; so does one with D ≤ 500 that
+   draws latents in a loop that is not affine, whose noise hangs together along all of the loop.
 3. A flat program with more latents gets `low_rank`, any other `conjugate`: pseudo-observations of every latent that has a
    conjugate prior, and the structured layer over an elementwise backbone for the rest.
 4. Where 1 or 2 leaves a gap that the certificate can see, an autoregressive flow is put under the guide, starting as
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from emfppl.compiler.affine import has_bent_loop
 from emfppl.compiler.expressions import Expr, Ref, walk
 from emfppl.compiler.graph import REAL_LINE, ComputedNode, FactorNode, GateSpec, Graph, Node, RandomNode, Role, node_exprs
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.budget import Budget
     from emfppl.runtime.program import Program
 
-FULL_RANK_UP_TO = 200  # latents
+FULL_RANK_UP_TO, OF_BENT_LOOPS = 200, 500  # latents; of programs with a loop that is not affine
 NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "conjugate", "messages", "splines", *FLOWS)
 GATED = {"gated": "affine", "geometric": "geometric", "conjugate": "conjugate"}
 
@@ -113,12 +115,17 @@ def _of_rule(program: Program, blocks: bool) -> Recipe:
     if messages is not None:
         return messages
     dim, is_flat = dimension(program), flat(program.graph, frozenset(program.binding.latent))
-    if dim <= FULL_RANK_UP_TO:
+    if dim <= _dense_up_to(program):
         return Recipe("full_rank", gates="shut" if is_flat else "affine")
     if is_flat:
         return Recipe("low_rank", rank=RANK, gates="shut")
     conjugate = any(family_of(node) is not None for _, node in latent_nodes(program))
     return Recipe("mean_field", gates="conjugate" if conjugate else "affine")
+
+
+def _dense_up_to(program: Program) -> int:
+    """Up to how many latents the rule takes any covariance of the noise: more, where nothing else follows the loops."""
+    return OF_BENT_LOOPS if has_bent_loop(program.graph) else FULL_RANK_UP_TO
 
 
 def _of_gaussian_block(program: Program) -> Recipe | None:
@@ -148,7 +155,7 @@ def ladder_of(program: Program, name: str, budget: Budget, blocks: bool = True) 
 
 def _richer(program: Program, recipe: Recipe, budget: Budget) -> tuple[Recipe, ...]:
     """What may follow when `recipe` leaves a gap: a flow under it, where that is cheap, and for a rich budget a wider one."""
-    if not 1 <= dimension(program, recipe.blocks) <= FULL_RANK_UP_TO:
+    if not 1 <= dimension(program, recipe.blocks) <= _dense_up_to(program):
         return ()
     return (replace(recipe, flow=FLOW), *([replace(recipe, flow=WIDE, splines=BINS)] if budget.rich else []))
 

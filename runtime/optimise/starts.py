@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from emfppl.compiler.affine import has_bent_loop
 from emfppl.runtime.compile import once, solves
 from emfppl.runtime.guide import CENTRE_WIDTH, Guide
 from emfppl.runtime.guides.backbone import Frame
@@ -21,6 +22,8 @@ from emfppl.runtime.optimise.mode import Mode, Second, derivatives, differences,
 from emfppl.runtime.precision import precision
 
 MODE_STARTS = 4  # fewer where the Hessians of all starts would be larger than those of 4 starts in 25 dimensions
+MODE_STEPS = 200
+LOOP_STARTS, LOOP_STEPS = 16, 60  # of programs with a latent loop that is not affine
 PROBES = 64
 MODE_MEMORY = 100_000_000  # numbers that the Hessians of all starts may hold at once
 
@@ -68,11 +71,20 @@ class Starts:
         """The mode; None if there is none, or the Hessian is too large."""
         if not 0 < self.dim * self.elements <= MODE_MEMORY:
             return None
-        count = MODE_STARTS if self.dim <= 25 and self.dim * self.elements <= MODE_MEMORY / MODE_STARTS else 1
+        count, steps = self.effort
         with precision("float64"):
             data = self.guide.data
-            found = find_mode(self.log_density, self.points(count), data, second=self.second)
+            found = find_mode(self.log_density, self.points(count), data, steps, second=self.second)
             return found or self._mode_of_finite(data)
+
+    @property
+    def effort(self) -> tuple[int, int]:
+        """How many starts, and how many steps from each. Paths of a loop that is not affine have modes of many kinds (the other
+        side of an unstable point, say), and most climbs end in a bad one."""
+        size = self.dim * self.elements
+        if has_bent_loop(self.guide.program.graph) and size <= MODE_MEMORY / LOOP_STARTS:
+            return LOOP_STARTS, LOOP_STEPS
+        return MODE_STARTS if self.dim <= 25 and size <= MODE_MEMORY / MODE_STARTS else 1, MODE_STEPS
 
     def _mode_of_finite(self, data: Any) -> Mode | None:
         finite = self.finite_points()

@@ -11,6 +11,7 @@ import pytest
 from posteriors import CHAIN, CHAIN_Y, CONJUGATE, GROUPS, LABELLED, Y, conjugate_posterior
 
 import emfppl
+from emfppl.compiler.affine import has_bent_loop
 from emfppl.compiler.graph import GateSpec
 from emfppl.runtime.bijections.node_map import DistValue, SupportValue, node_map
 from emfppl.runtime.budget import BUDGETS
@@ -28,6 +29,7 @@ from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.guides.flows import build_flow
 from emfppl.runtime.guides.inverse_graph import Inverse
 from emfppl.runtime.known_noise import inverse_near
+from emfppl.runtime.optimise.starts import Starts
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Flow, Recipe
 
@@ -196,6 +198,21 @@ def test_the_rule():
     deep = program(many.format("m ~ Normal(0, 1)\n", "m"), {"y": np.zeros(300)})
     assert rule(wide).name == "low_rank" and rule(deep).name == "conjugate mean_field"
     assert recipe_of(deep, "iaf") == Recipe("mean_field", flow=FLOW)
+
+
+@pytest.mark.parametrize(
+    ("step", "bent"), [("0.9 * x[t-1]", False), ("x[t-1] - 0.1 * x[t-1] ^ 3", True), ("x[t-1] + sin(x[t-1])", True)]
+)
+def test_loops_that_are_not_affine(step, bent):
+    """Their noise gets any covariance although it is long, and their mode is looked for from many points."""
+    text = "dim time\ndata y[time]: real\nx[0] ~ Normal(0, 1)\nfor t in time[1:] {\n  x[t] ~ Normal(STEP, 1)\n}\n"
+    text += "y[time] ~ Normal(x, 1)\n"
+    long = program(text.replace("STEP", step), {"y": np.zeros(300)})
+    assert has_bent_loop(long.graph) is bent
+    assert recipe_of(long, "auto", blocks=False).affine == ("full_rank" if bent else "mean_field")
+    guide = build_guide(long, Recipe("mean_field"))
+    assert Starts(guide, 0, 600).effort == ((16, 60) if bent else (1, 200))
+
 
 
 @pytest.mark.parametrize(
