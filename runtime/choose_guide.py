@@ -154,10 +154,25 @@ def ladder_of(program: Program, name: str, budget: Budget, blocks: bool = True) 
 
 
 def _richer(program: Program, recipe: Recipe, budget: Budget) -> tuple[Recipe, ...]:
-    """What may follow when `recipe` leaves a gap: a flow under it, where that is cheap, and for a rich budget a wider one."""
-    if not 1 <= dimension(program, recipe.blocks) <= _dense_up_to(program):
+    """What may follow when `recipe` leaves a gap, where that is cheap."""
+    block = program.block if recipe.blocks else None
+    layered = _layered(program, recipe, budget)
+    if block is None or not block.num_sites or dimension(program) > FULL_RANK_UP_TO:
+        return layered  # given the outer latents an exact block is the posterior
+    whole = _of_rule(program, blocks=False)
+    return (*layered, whole, *_layered(program, whole, budget))
+
+
+def _layered(program: Program, recipe: Recipe, budget: Budget) -> tuple[Recipe, ...]:
+    """A recipe with splines, where few numbers are left to learn, with a flow, and for a rich budget with a wider one."""
+    dim = dimension(program, recipe.blocks)
+    if not 1 <= dim <= _dense_up_to(program):
         return ()
-    return (replace(recipe, flow=FLOW), *([replace(recipe, flow=WIDE, splines=BINS)] if budget.rich else []))
+    bent = replace(recipe, splines=BINS)
+    if dim == 1:
+        return (bent,)
+    flow = (bent, replace(bent, flow=FLOW)) if recipe.blocks else (replace(recipe, flow=FLOW),)
+    return (*flow, replace(bent, flow=WIDE)) if budget.rich else flow
 
 
 # ---------------------------------------------------------------- the program

@@ -12,6 +12,7 @@ from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.choose_guide import build_guide, ladder_of
 from emfppl.runtime.compile import count_elements, work_of
 from emfppl.runtime.conjugate import PROBES, Exact, in_closed_form
+from emfppl.runtime.gaussian.evidence import exact_evidence
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.ladder import Ladder, Rung, Task
 from emfppl.runtime.nonfinite import not_finite
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 DOUBLE_UP_TO = 100_000  # numbers a draw: beyond, single precision is the default
+QUADRATURE, CLOSE = 5.0, 1e-3  # seconds that a check of the evidence may take, and the error up to which it counts
 
 Tree = Any
 
@@ -76,7 +78,7 @@ def fit_program(
         raise not_finite(build_guide(program, replace(recipes[0], blocks=False)), task.precision, seed)
     seconds, how = time.perf_counter() - began, (task.precision, seed)
     found, told = _warnings(rung), ladder.report()
-    return FitResult(rung.guide, rung.params, rung.certificate, *how, seconds, ladder.steps, found, told)
+    return FitResult(rung.guide, rung.params, _checked(rung), *how, seconds, ladder.steps, found, told)
 
 
 def _climbed(task: Task, wanted: bool, recipes: tuple[Recipe, ...]) -> Ladder:
@@ -84,6 +86,16 @@ def _climbed(task: Task, wanted: bool, recipes: tuple[Recipe, ...]) -> Ladder:
     with in_precision(task.precision):
         ladder.climb(recipes)
     return ladder
+
+
+def _checked(rung: Rung) -> Certificate:
+    """The certificate, with the exact evidence where quadrature finds it."""
+    if not rung.guide.recipe.blocks or rung.certificate.exact or rung.search.interrupted:
+        return rung.certificate
+    found = exact_evidence(rung.guide, rung.params, QUADRATURE)
+    if found is None or not found[1] <= CLOSE:
+        return rung.certificate
+    return replace(rung.certificate, exact_evidence=found[0], exact_error=found[1])
 
 
 def _exact(exact: Exact, precision: str, seed: int, began: float) -> FitResult:

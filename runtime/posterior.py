@@ -74,6 +74,11 @@ class Posterior:
         return self.certificate.log_evidence
 
     @property
+    def exact_evidence(self) -> float | None:
+        """log p(data) by quadrature, where at most two numbers are left once the rest is integrated out; else None."""
+        return self.certificate.exact_evidence
+
+    @property
     def khat(self) -> float:
         """The Pareto shape of the importance weights."""
         return self.certificate.khat
@@ -309,8 +314,10 @@ class Posterior:
 
     def figures(self) -> str:
         """A line: what says how good the guide is."""
-        evidence = f"ELBO {self.elbo:.2f} ± {self.elbo_se:.2g}, log evidence {self.log_evidence:.2f}"
-        return f"{evidence}, k-hat {self.khat:.2f}, ESS {self.ess:.0%}"
+        evidence, exact = f"log evidence {self.log_evidence:.2f}", self.exact_evidence
+        if exact is not None:
+            evidence = f"exact evidence {exact:.4f}, gap {exact - self.elbo:.1g}"
+        return f"ELBO {self.elbo:.2f} ± {self.elbo_se:.2g}, {evidence}, k-hat {self.khat:.2f}, ESS {self.ess:.0%}"
 
     def __str__(self) -> str:
         return text_of(self)

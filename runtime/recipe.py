@@ -60,7 +60,8 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        backbone = self.flow.kind if self.flow else "splines" if self.splines else self.affine
+        layers = [*(["splines"] if self.splines else []), *([self.flow.kind] if self.flow else [])]
+        backbone = " + ".join(layers) or self.affine
         if self.gates == "exact":
             return "exact conjugate"
         whole = backbone if self.shut else f"{GATED[self.gates]} {backbone}"

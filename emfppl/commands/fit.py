@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.posterior import Posterior
 
 INTERRUPTED = 130
-FACTS = ("elbo", "elbo_se", "log_evidence", "khat", "ess", "converged", "num_params", "seconds")
+FACTS = ("elbo", "elbo_se", "log_evidence", "exact_evidence", "khat", "ess", "converged", "num_params", "seconds")
 
 
 @click.command()

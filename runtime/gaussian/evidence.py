@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LARGEST = 2  # numbers to integrate over
 NEGLIGIBLE = 40.0  # nats below the top
+NUDGE, ROUGH = 1e-8, 1e-3  # a step, and the change of a log density over it that only rounding can make
 CLOSE = 1e-9  # between two resolutions, in nats: closer is not asked for
 CHUNK = 256  # points at a time
 COARSE, FINEST = 24, {1: 12_288, 2: 384}  # steps along an axis
@@ -59,9 +60,13 @@ class _Density:
         self._given = params, guide.data
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """At points (N, dim): (N,), −∞ where it is not a number."""
-        found = np.concatenate([self._chunk(points[n : n + CHUNK]) for n in range(0, len(points), CHUNK)])
-        return np.where(np.isnan(found), -np.inf, found)
+        """At points (N, dim): (N,), −∞ where it is not a number, or nothing but rounding: where a scale is nearly 0 terms as large
+        as its inverse square may cancel, and a step next to nothing changes the sum."""
+        found, beside = self._at_points(points), self._at_points(points + NUDGE)
+        return np.where(np.abs(found - beside) < ROUGH, found, -np.inf)
+
+    def _at_points(self, points: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._chunk(points[n : n + CHUNK]) for n in range(0, len(points), CHUNK)])
 
     def _chunk(self, points: np.ndarray) -> np.ndarray:
         filled = np.concatenate([points, np.zeros((CHUNK - len(points), self.dim))])

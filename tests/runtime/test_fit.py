@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from posteriors import CHAIN, CONJUGATE, GROUPS, LABELLED, Y, chain_posterior, conjugate_evidence, conjugate_posterior, fitted
-from scipy import stats
+from scipy import integrate, stats
 
 import emfppl
 from emfppl import EmfError
@@ -89,6 +89,22 @@ def test_scale_of_a_normal_against_quadrature():
     assert f.elbo <= np.log(weights.sum()) + 3 * f.elbo_se
     mean = (grid * weights).sum() / weights.sum()
     assert f.draws["sigma"].mean() == pytest.approx(mean, rel=0.05)
+
+
+def test_the_exact_evidence_over_a_gaussian_block():
+    """Against an integral over the scale of the normal density of the data, everything else being integrated out by hand."""
+    group, x, y = np.array([0, 1, 1, 2, 2, 2]), np.array(GROUPS["x"]), np.array(GROUPS["y"])
+    shared = (group[:, None] == group[None, :]).astype(float)
+
+    def density(s):
+        spread = 1 + s**2 * shared + 0.25 * np.eye(6)
+        return stats.halfnorm.pdf(s) * stats.multivariate_normal(x[group], spread).pdf(y)
+
+    exact = np.log(integrate.quad(density, 0, 12)[0])
+    f = fitted(LABELLED)
+    assert f.exact_evidence == pytest.approx(exact, abs=1e-6)
+    assert f.certificate.gap == pytest.approx(exact - f.elbo, abs=1e-6) and f.elbo <= exact + 3 * f.elbo_se
+    assert "exact evidence" in str(f)
 
 
 def test_simplex_against_its_closed_form():

@@ -241,13 +241,23 @@ def test_ladders():
         recipes, wanted = ladder_of(GROUPED, guide, BUDGETS[budget], blocks)
         return [r.name for r in recipes], wanted
 
-    assert names("auto", blocks=True) == (["messages, full_rank", "messages, iaf"], False)
+    assert names("auto", blocks=True) == (["messages, full_rank", "messages, splines"], False)
     assert names("messages") == (["messages, full_rank"], True)
     assert names("auto") == (["gated full_rank", "gated iaf"], False)
     assert names("auto", "quick") == (["gated full_rank"], False)
-    assert names("auto", "thorough") == (["gated full_rank", "gated iaf", "gated iaf"], False)
+    assert names("auto", "thorough") == (["gated full_rank", "gated iaf", "gated splines + iaf"], False)
     assert names("gated") == (["gated mean_field"], True)
     assert names("iaf") == (["gated full_rank", "gated iaf"], True)
+
+
+def test_ladders_over_a_gaussian_block():
+    """Splines and a flow for the outer latents; where something inside is approximated the same without the block follows."""
+    two = "dim obs\ndata y[obs]: {}\ns ~ HalfNormal(1)\nt ~ HalfNormal(1)\na[obs] ~ Normal(0, s)\ny[obs] ~ {}\n"
+    exact = program(two.format("real", "Normal(a, t)"), {"y": [0.1, 0.4]})
+    counts = program(two.format("count", "Poisson(exp(t + a))"), {"y": [1, 4]})
+    names = [[r.name for r in ladder_of(p, "auto", BUDGETS["normal"])[0]] for p in (exact, counts)]
+    assert names[0] == ["messages, full_rank", "messages, splines", "messages, splines + iaf"]
+    assert names[1] == [*names[0], "gated full_rank", "gated iaf"]
 
 
 def test_which_guide_extends_which():

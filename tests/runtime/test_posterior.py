@@ -64,7 +64,8 @@ def test_summary_as_a_frame(fit):
 
 def test_text(fit):
     text = str(fit)
-    for word in ("5 latents", fit.guide, "converged", "ELBO", "log evidence", "k-hat", "ESS", "a[north]", "gate", fit.verdict[:20]):
+    figures = ("ELBO", "log evidence", "k-hat", "ESS")
+    for word in ("5 latents", fit.guide, fit.certificate.state, *figures, "a[north]", "gate", fit.verdict[:20]):
         assert word in text, word
     assert text == repr(fit) and "a[north]" in fit._repr_html_()
     assert "<pre>" in fit.summary()._repr_html_()
