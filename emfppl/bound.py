@@ -110,7 +110,13 @@ class Bound:
             return _numpy(jax.jit(jax.vmap(self.program.simulate))(keys))
 
     def fit(
-        self, guide: str = "auto", seed: int = 0, num_draws: int = 1000, progress: bool = True, budget: str = "normal"
+        self,
+        guide: str = "auto",
+        seed: int = 0,
+        num_draws: int = 1000,
+        progress: bool = True,
+        budget: str = "normal",
+        batch: Mapping[str, int] | None = None,
     ) -> Posterior:
         """The posterior; see `Model.fit`."""
         from emfppl.runtime.fit import fit_program
@@ -123,7 +129,7 @@ class Bound:
             raise EmfError([Diagnostic("E1001", message, hint="give them to bind")])
         result = fit_program(
             self.program, guide=arguments.guide_name(guide), seed=seed, precision=self.precision,
-            progress=progress, budget=budget,
+            progress=progress, budget=budget, batch=arguments.batch_of(batch),
         )  # fmt: skip
         return Posterior(self.program, result, num_draws, seed)
 

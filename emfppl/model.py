@@ -47,18 +47,21 @@ class Model:
         sizes: Sizes | None = None,
         precision: str | None = None,
         budget: str = "normal",
+        batch: Mapping[str, int] | None = None,
     ) -> Posterior:
         """The posterior given `data`: a dict, a frame, a Dataset, or the path of a JSON, NPZ, CSV or Parquet
         file.
 
         `guide`: how to approximate ("auto" chooses from the program; docs/inference.md lists the names).
         `num_draws`: how many draws ``fit.draws`` holds. `sizes`: of dims that no data show. `precision`:
-        "float32" or "float64". `budget`: "quick", "normal" or "thorough". Raises `EmfError`.
+        "float32" or "float64". `budget`: "quick", "normal" or "thorough". `batch`: ``{"obs": 1024}`` makes
+        every step work on so many entries of a dim, drawn at random. Raises `EmfError`.
         """
         arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         arguments.guide_name(guide)
-        budget_of(budget)
-        return self._bind(data, sizes, precision, "required").fit(guide, seed, num_draws, progress, budget)
+        budget_of(budget), arguments.batch_of(batch)
+        bound = self._bind(data, sizes, precision, "required")
+        return bound.fit(guide, seed, num_draws, progress, budget, batch)
 
     def bind(self, data: Any = None, sizes: Sizes | None = None, precision: str | None = None) -> Bound:
         """The program with its data: a joint density, a map from noise to variables, a simulator.
@@ -168,9 +171,12 @@ def fit(
     sizes: Sizes | None = None,
     precision: str | None = None,
     budget: str = "normal",
+    batch: Mapping[str, int] | None = None,
     distributions: Iterable[Distribution] = (),
 ) -> Posterior:
     """``load(path_or_model).fit(data, …)`` in one call; see `Model.fit`."""
     if not isinstance(path_or_model, Model):
         path_or_model = load(path_or_model, distributions=distributions)
-    return path_or_model.fit(data, guide, seed, num_draws, progress, sizes=sizes, precision=precision, budget=budget)
+    return path_or_model.fit(
+        data, guide, seed, num_draws, progress, sizes=sizes, precision=precision, budget=budget, batch=batch
+    )

@@ -539,6 +539,13 @@ CODES: tuple[Code, ...] = (
         "A calibration draws latents and data from the program itself, which takes proper priors and observed variables.",
     ),
     Code(
+        "E1109",
+        "a batch that can't be drawn",
+        "A fit in batches needs a dim along which every statement is about one entry by itself: no loop that carries values along "
+        "it, no sum over all of it, no look at other entries, no missing data. What is computed from data alone may do as it "
+        "likes.",
+    ),
+    Code(
         "E1190",
         "a simulation that needs data",
         "Observed data are used above the line that draws them, so that nothing can be drawn without them.",

@@ -45,6 +45,15 @@ def sizes_of(value: Any) -> dict[str, int] | None:
     return {k: whole(f"sizes[{k!r}]", v, 0) for k, v in value.items()}
 
 
+def batch_of(value: Any) -> dict[str, int] | None:
+    """``{"obs": 1024}`` or None: the entries of one dim that a step works on."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or len(value) != 1 or not all(isinstance(k, str) for k in value):
+        raise wrong("`batch` maps the name of one dim to a whole number.", 'write batch={"obs": 1024}')
+    return {k: whole(f"batch[{k!r}]", v, 1) for k, v in value.items()}
+
+
 def precision_of(value: Any) -> str | None:
     """``"float32"``, ``"float64"`` or None."""
     if value in (None, "float32", "float64"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from emfppl.runtime.gaussian.evidence import exact_evidence
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.ladder import Ladder, Rung, Task
 from emfppl.runtime.nonfinite import not_finite
+from emfppl.runtime.optimise.minibatch import batch_of, in_batches
 from emfppl.runtime.precision import precision as in_precision
 from emfppl.runtime.progress import Progress
 from emfppl.runtime.recipe import Recipe
@@ -52,20 +54,25 @@ def fit_program(
     precision: str | None = None,
     progress: bool = True,
     budget: str = "normal",
+    batch: Mapping[str, int] | None = None,
 ) -> FitResult:
     """Fit `guide` (`choose_guide.NAMES`) to the posterior of a program, within a budget (`budget.BUDGETS`).
+    `batch`: a dim, and how many of its entries each step works on.
 
     `precision` None: float64 up to 100,000 numbers a draw, float32 beyond. Equal seeds give equal results. Ctrl-C gives
-    the best guide so far, marked interrupted. Raises `EmfError` E1101 to E1103, E1106.
+    the best guide so far, marked interrupted. Raises `EmfError` E1101 to E1103, E1106, E1109.
     """
     began, work = time.perf_counter(), budget_of(budget)
     recipes, wanted = ladder_of(program, guide, work)
+    drawn = batch_of(program, batch)
+    if drawn is not None and not wanted:
+        recipes = in_batches(program, drawn[0], recipes)
     chosen = precision or default_precision(program)
-    exact = in_closed_form(program, guide)
+    exact = in_closed_form(program, guide) if drawn is None else None
     if exact is not None:
         return _exact(exact, chosen, seed, began)
     with Progress(progress) as shown:
-        task = Task(program, seed, chosen, work_of(program), shown, work)
+        task = Task(program, seed, chosen, work_of(program), shown, work, batch=drawn)
         ladder = _climbed(task, wanted, recipes)
         if ladder.best is None and recipes[0].blocks and not wanted:
             recipes = ladder_of(program, guide, work, blocks=False)[0]

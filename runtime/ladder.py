@@ -14,6 +14,7 @@ from emfppl.runtime.budget import Budget
 from emfppl.runtime.certificate import Certificate, certify
 from emfppl.runtime.choose_guide import build_guide
 from emfppl.runtime.guide import Guide
+from emfppl.runtime.optimise.minibatch import Minibatch
 from emfppl.runtime.optimise.rounds import UNKNOWN, Plan, Rounds, Search
 from emfppl.runtime.optimise.starts import Start, Starts
 from emfppl.runtime.progress import Progress
@@ -43,7 +44,7 @@ class Workshop:
 
     def rounds(self, guide: Guide, plan: Plan, task: Task) -> Rounds:
         report = task.progress.report(guide.name)
-        return self._once(("rounds", guide.recipe, plan), lambda: Rounds(guide, plan, task.seed, report))
+        return self._once(("rounds", guide.recipe, plan), lambda: Rounds(guide, plan, task.seed, report, task.batches(guide)))
 
     def _once(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self._made:
@@ -63,8 +64,21 @@ class Task:
     budget: Budget
     workshop: Workshop = field(default_factory=Workshop, compare=False)
 
+    batch: tuple[str, int] | None = None  # a dim, and how many of its entries a step works on
+
     def guide(self, recipe: Recipe) -> Guide:
         return self.workshop.guide(self.program, recipe)
+
+    def batches(self, guide: Guide) -> Minibatch | None:
+        return None if self.batch is None else Minibatch(guide, *self.batch, self.seed)
+
+    @property
+    def at_once(self) -> int:
+        """The numbers that one draw of a step works on."""
+        if self.batch is None:
+            return self.elements
+        dim, size = self.batch
+        return max(1, self.elements * size // self.program.binding.sizes[dim])
 
 
 @dataclass(frozen=True)
@@ -183,7 +197,7 @@ def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
         starts, at_mode = _starts(task, guide, recipe)
     except KeyboardInterrupt:
         return _not_begun(task, guide)
-    plan = make_plan(task, guide.weight_dim, len(starts), 400 if at_mode else 1000, rounds)
+    plan = make_plan(task, guide.weight_dim, len(starts), 400 if at_mode and task.batch is None else 1000, rounds)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(starts[0].params)))
     rung = _search(task, guide, plan, starts)
     if rung.lost:
@@ -235,8 +249,8 @@ def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
 def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) -> Plan:
     """How much work: the more numbers a draw works on, the fewer draws a step; the more latents, the larger the gain that
     no longer counts."""
-    elements = task.elements
-    draws = 16 if elements <= 2_000 else 8 if elements <= 20_000 else 4 if elements <= 200_000 else 2
+    elements, at_once = task.elements, task.at_once
+    draws = 16 if at_once <= 2_000 else 8 if at_once <= 20_000 else 4 if at_once <= 200_000 else 2
     lanes = 2 * starts
     return Plan(
         draws,
@@ -245,14 +259,15 @@ def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) 
         tolerance=max(0.02, 0.0002 * dim),
         evaluation=4000 if elements <= 2_000 else 1000 if elements <= 20_000 else 200,
         batch=int(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 250)),
-        chunk=int(np.clip(20_000_000 / (elements * draws * lanes + 1), 5, 200)),
+        chunk=int(np.clip(20_000_000 / (at_once * draws * lanes + 1), 5, 200)),
     )
 
 
 def fixed_draws(task: Task, params: int) -> int:
     """The draws of a quasi-Newton pass, ten for each parameter up to 4096; none where parameters are many or draws dear."""
     draws = 2 ** int(np.ceil(np.log2(np.clip(10 * params, 512, 4096))))
-    return draws if 0 < params <= FEW and draws * task.elements <= FIXED_WORK else 0
+    fits = 0 < params <= FEW and draws * task.elements <= FIXED_WORK
+    return draws if fits and task.batch is None else 0
 
 
 def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: float = 0.0) -> Rung:

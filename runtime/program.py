@@ -29,7 +29,7 @@ from emfppl.runtime.discrete.elimination import Elimination
 from emfppl.runtime.discrete.factors import Arrays
 from emfppl.runtime.discrete.lift import without_law
 from emfppl.runtime.entries import lay_out
-from emfppl.runtime.evaluate import Scope, as_type
+from emfppl.runtime.evaluate import Scope, as_type, stored
 from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, gate_inputs, in_domain_order, ranges_of, run
 from emfppl.runtime.known_noise import inverse_near
 from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, over_domain, with_data
@@ -216,8 +216,14 @@ class Program:
     ) -> tuple[dict[str, Any], Any]:
         """The noise that `forward` takes to the values of the latents, and log |det dnoise/dvalues|. `near` holds that noise by
         node key where it is known already and its derivatives alone are wanted; `items`: the nodes, by default all latents."""
-        known = {**self.fixed(data), **self._latents(values, data)}
-        noise: dict[str, Any] = {}
+        noise, terms = self.inverse_terms(values, gates, data, near, items)
+        return noise, _total(terms)
+
+    def inverse_terms(
+        self, values: Values, gates: Values | None, data: Any, near: Values | None = None, items: list[Item] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As `inverse`, with the log-determinant apart by node key."""
+        known, noise = {**self.fixed(data), **self._latents(values, data)}, dict[str, Any]()
 
         def unmake(site: Site) -> tuple[Any, Any]:
             u, log_det = inverse_near(site.guided, self.value_at(site, known), site.input("gate"), site.input("noise"))
@@ -228,7 +234,8 @@ class Program:
         inputs = self._noise_inputs(near or {}, gates, self._given(data))
         items = self._known_latent_items if items is None else items
         state = run(items, self.layout, self.state(known), inputs, unmake)
-        return {key: noise[key] for key in self.noise_shapes if key in noise}, _total(state.terms)
+        noise = {key: noise[key] for key in self.noise_shapes if key in noise}
+        return noise, {self.noise_key(k): t for k, t in state.terms.items()}
 
     def at_values(self, values: Values, look: Callable[[Site, Any], Any], gates: Values | None = None, data: Any = None) -> Values:
         """What `look` says of every latent node and its value, over the node's domain, by key; sites have `gates` as inputs."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emfppl.commands.inputs import data_option, read_all, size_option, source
+from emfppl.commands.inputs import batch_option, data_option, read_all, size_option, source
 from emfppl.commands.output import echo_json, need_writable, show
 from emfppl.compilation_cache import use_cache
 from emfppl.compiler.pipeline import check_text, compile_text
@@ -54,6 +54,7 @@ FACTS = ("elbo", "elbo_se", "log_evidence", "exact_evidence", "khat", "ess", "co
     show_default=True,
     help="How much work: one cheap guide, richer ones while they pay, or all of them.",
 )
+@batch_option
 @click.option("--report", is_flag=True, help="Print first which guides were tried, and why no more.")
 @click.option(
     "--refine",

@@ -35,6 +35,11 @@ def size_option(command: Callable) -> Callable:
     )
 
 
+def batch_option(command: Callable) -> Callable:
+    text = "Work on so many entries of a dim at each step, drawn at random, as DIM=NUMBER."
+    return click.option("--batch", multiple=True, metavar="DIM=NUMBER", callback=_sizes, help=text)(command)
+
+
 def _sizes(context: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, int] | None:
     out: dict[str, int] = {}
     for value in values:

@@ -56,10 +56,17 @@ def antithetic(key: jax.Array, draws: int, dim: int) -> jax.Array:
 Chunk = Callable[[Lanes, jax.Array, Span, Tree, Any, jax.Array], Lanes]
 
 
-def make_chunk(objective: Callable[..., jax.Array], draws: int, dim: int, compiled: Callable[..., Any] = jax.jit) -> Chunk:
+def make_chunk(
+    objective: Callable[..., jax.Array],
+    draws: int,
+    dim: int,
+    compiled: Callable[..., Any] = jax.jit,
+    pick: Callable[[Any, jax.Array], Any] | None = None,
+) -> Chunk:
     """The compiled ``chunk(lanes, rates, span, fixed, data, key) -> lanes``; `fixed` has a leading axis of lanes.
 
     `objective(params, fixed, eps, data)` is one draw's log weight; each step climbs its mean over `draws` draws.
+    `pick(data, key)` gives the data of a step, by default all.
     """
 
     def mean_of(params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
@@ -80,10 +87,12 @@ def make_chunk(objective: Callable[..., jax.Array], draws: int, dim: int, compil
     def chunk(lanes: Lanes, rates: jax.Array, span: Span, fixed: Tree, data: Any, key: jax.Array) -> Lanes:
         def body(step: jax.Array, lanes: Lanes) -> Lanes:
             part = step / span.steps
-            eps = antithetic(jax.random.fold_in(key, step), draws, dim)
+            own = jax.random.fold_in(key, step)
+            eps = antithetic(own, draws, dim)
+            part_of = data if pick is None else pick(data, jax.random.fold_in(own, 1))
             keep = jnp.where(part >= AVERAGED, 1.0, 0.0).astype(lanes.averaged.dtype)
             falling = (0.5 * rates * (1 + jnp.cos(jnp.pi * part))).astype(rates.dtype)
-            return jax.vmap(advance, (0, 0, None, 0, None, None))(lanes, falling, keep, fixed, eps, data)
+            return jax.vmap(advance, (0, 0, None, 0, None, None))(lanes, falling, keep, fixed, eps, part_of)
 
         return jax.lax.fori_loop(span.first, span.last, body, lanes)
 

@@ -20,6 +20,7 @@ import numpy as np
 from emfppl.runtime.compile import often
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk, settled
+from emfppl.runtime.optimise.minibatch import Minibatch
 from emfppl.runtime.optimise.quasi_newton import FixedNoise, balanced_noise
 from emfppl.runtime.threads import one_thread_each
 
@@ -119,14 +120,18 @@ class Search:
 
 
 class Rounds:
-    """The compiled loops of one guide and one plan, on the guide's data."""
+    """The compiled loops of one guide and one plan, on the guide's data or on `batches` of them; scores are of all data."""
 
-    def __init__(self, guide: Guide, plan: Plan, seed: int, report: Report | None = None):
+    def __init__(
+        self, guide: Guide, plan: Plan, seed: int, report: Report | None = None, batches: Minibatch | None = None
+    ):
         self.guide, self.plan = guide, plan
         self.report = report or (lambda *_: None)
         self.key, self.lanes = jax.random.key(seed), 1
         compiled = partial(often, program=guide.program)
-        self.chunk: Chunk = make_chunk(self._objective, plan.draws, guide.weight_dim, compiled)
+        self.batches = batches
+        dim, pick = (guide.weight_dim, None) if batches is None else (batches.small.dim, batches.pick)
+        self.chunk: Chunk = make_chunk(self._objective, plan.draws, dim, compiled, pick)
         self._on_fixed_noise = FixedNoise(self._whole, plan.batch, compiled)
         self._weigh = often(jax.vmap(self._log_weights, (0, 0, None)), guide.program)
 
@@ -141,7 +146,8 @@ class Rounds:
         return {**params, "backbone": backbone, "gates": gates, "params": own, **sites}
 
     def _objective(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
-        return self.guide.sticking_log_weight(self._joined(params, fixed), eps, data)
+        log_weight = self.guide.sticking_log_weight if self.batches is None else self.batches.log_weight
+        return log_weight(self._joined(params, fixed), eps, data)
 
     def _whole(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
         return self.guide.log_weight(self._joined(params, fixed), eps, data)
@@ -242,11 +248,12 @@ class Rounds:
 
     def _climb(self, lanes: Lanes, rates: jax.Array, fixed: Tree, steps: int, number: int, search: Search) -> Lanes:
         key = self._key(number + 1)
+        given = self.guide.data if self.batches is None else self.batches.given
         self.last, self.done = lanes, 0
         for first in range(0, steps, self.plan.chunk):
             last = min(first + self.plan.chunk, steps)
             with one_thread_each():
-                lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, self.guide.data, key)
+                lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, given, key)
                 jax.block_until_ready(lanes.skipped)
             self.last, self.done = lanes, last
             search.steps += last - first

@@ -248,6 +248,16 @@ def test_fit_looks_for_trouble_before_it_works(capsys, tiny, tmp_path, monkeypat
     assert run(["fit", *tiny, "--precision", "float16"]) == 2
 
 
+def test_fit_in_batches_says_why_not(capsys, program, tmp_path):
+    chain = "dim t\ndata y[t]: real\nx[0] ~ Normal(0, 1)\nfor i in t[1:] { x[i] ~ Normal(x[i-1], 1) }\ny[t] ~ Normal(x, 1)\n"
+    (tmp_path / "y.json").write_text('{"y": [1.0, 2.0, 3.0]}')
+    given = ["fit", program(chain), "-d", str(tmp_path / "y.json"), "--no-progress"]
+    assert run([*given, "--batch", "t=2"]) == 1
+    error = capsys.readouterr().err
+    assert "E1109" in error and "carries values along it" in error
+    assert run([*given, "--batch", "t"]) == 2
+
+
 def test_fit_without_data_says_which(capsys, tiny):
     assert run(["fit", tiny[0]]) == 1
     assert "`y[obs]`" in capsys.readouterr().err
