@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from emfppl.compiler import expressions as x
 from emfppl.compiler.expressions import At, Gather, Index, Kind, Whole
@@ -291,12 +290,6 @@ def _positions(index: Index | _Kept, size: int, scope: Scope) -> Named:
             steps = jnp.arange(*scope.loops[loop])
             return Named(scale * steps + offset.evaluate(scope.sizes), (loop,))
     raise TypeError(index)
-
-
-def stored(value: np.ndarray, kind: Kind) -> np.ndarray:
-    """Data as they are held: JAX makes them 32 bits wide where it computes so."""
-    types = {Kind.REAL: np.float64, Kind.BOOL: np.bool_, Kind.INT: np.int64, Kind.INDEX: np.int32}
-    return np.asarray(value, types[kind])
 
 
 def as_type(value: Any, kind: Kind) -> Any:

@@ -63,8 +63,8 @@ def fit_program(
     the best guide so far, marked interrupted. Raises `EmfError` E1101 to E1103, E1106, E1109.
     """
     began, work = time.perf_counter(), budget_of(budget)
-    recipes, wanted = ladder_of(program, guide, work)
     drawn = batch_of(program, batch)
+    recipes, wanted = ladder_of(program, guide, work, blocks=drawn is None)
     if drawn is not None and not wanted:
         recipes = in_batches(program, drawn[0], recipes)
     chosen = precision or default_precision(program)

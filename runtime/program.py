@@ -29,7 +29,7 @@ from emfppl.runtime.discrete.elimination import Elimination
 from emfppl.runtime.discrete.factors import Arrays
 from emfppl.runtime.discrete.lift import without_law
 from emfppl.runtime.entries import lay_out
-from emfppl.runtime.evaluate import Scope, as_type, stored
+from emfppl.runtime.evaluate import Scope, as_type
 from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, gate_inputs, in_domain_order, ranges_of, run
 from emfppl.runtime.known_noise import inverse_near
 from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, over_domain, with_data
@@ -207,12 +207,7 @@ class Program:
         return {n: v for n, v in state.variables.items() if n in names}, _total(state.terms)
 
     def inverse(
-        self,
-        values: Values,
-        gates: Values | None = None,
-        data: Any = None,
-        near: Values | None = None,
-        items: list[Item] | None = None,
+        self, values: Values, gates: Values | None = None, data: Any = None, near: Values | None = None, items: Any = None
     ) -> tuple[dict[str, Any], Any]:
         """The noise that `forward` takes to the values of the latents, and log |det dnoise/dvalues|. `near` holds that noise by
         node key where it is known already and its derivatives alone are wanted; `items`: the nodes, by default all latents."""
@@ -220,7 +215,7 @@ class Program:
         return noise, _total(terms)
 
     def inverse_terms(
-        self, values: Values, gates: Values | None, data: Any, near: Values | None = None, items: list[Item] | None = None
+        self, values: Values, gates: Values | None, data: Any, near: Values | None = None, items: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """As `inverse`, with the log-determinant apart by node key."""
         known, noise = {**self.fixed(data), **self._latents(values, data)}, dict[str, Any]()
@@ -232,10 +227,9 @@ class Program:
             return None, log_det if gap is None else jnp.where(gap.latent, log_det, 0.0)
 
         inputs = self._noise_inputs(near or {}, gates, self._given(data))
-        items = self._known_latent_items if items is None else items
-        state = run(items, self.layout, self.state(known), inputs, unmake)
-        noise = {key: noise[key] for key in self.noise_shapes if key in noise}
-        return noise, {self.noise_key(k): t for k, t in state.terms.items()}
+        nodes = self._known_latent_items if items is None else items
+        terms = run(nodes, self.layout, self.state(known), inputs, unmake).terms
+        return {k: noise[k] for k in self.noise_shapes if k in noise}, {self.noise_key(k): t for k, t in terms.items()}
 
     def at_values(self, values: Values, look: Callable[[Site, Any], Any], gates: Values | None = None, data: Any = None) -> Values:
         """What `look` says of every latent node and its value, over the node's domain, by key; sites have `gates` as inputs."""

@@ -58,7 +58,7 @@ def in_batches(program: Program, dim: str, recipes: tuple[Recipe, ...]) -> tuple
     """The guides of a ladder that can be fitted in batches: where latents lie over the dim, an elementwise one."""
     if _local(program, dim):
         return (Recipe(ELEMENTWISE, gates="shut" if recipes[0].gates == "shut" else "affine"),)
-    return tuple(Recipe(r.affine, r.rank, r.flow, r.gates, r.splines) for r in recipes)
+    return recipes
 
 
 def _local(program: Program, dim: str) -> dict[str, int]:
@@ -90,6 +90,8 @@ class Minibatch:
         self.total = guide.program.binding.sizes[dim]
         self.small = build_guide(Scaled(guide.program, dim, size), guide.recipe)
         self.order = np.random.default_rng(seed).permutation(self.total)
+        if guide.recipe.blocks:
+            raise refused("Messages are passed over all data at once.", hint="leave `guide` out")
         if self.local and not (guide.recipe.affine == ELEMENTWISE and not guide.backbone.layers):
             text = f"`{next(iter(self.local))}` lies over `{dim}`, so that the guide must be `mean_field` or `gated`."
             raise refused(text, hint="leave `guide` out")

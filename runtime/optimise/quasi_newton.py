@@ -43,6 +43,8 @@ class Climb(NamedTuple):
 def balanced_noise(count: int, dim: int, seed: int) -> np.ndarray:
     """Noise (count, dim), `count` even and more than 2 dim, with mean 0 and covariance I exactly."""
     half = even_noise(count // 2, dim, seed)
+    if not dim:
+        return np.zeros((count, 0))
     factor = np.linalg.cholesky(half.T @ half / len(half))
     half = solve_triangular(factor, half.T, lower=True).T
     return np.concatenate([half, -half])
