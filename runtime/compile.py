@@ -19,9 +19,12 @@ import numpy as np
 
 from emfppl.compiler.expressions import Ode, walk
 from emfppl.compiler.graph import RandomNode, node_exprs
+from emfppl.runtime.threads import enough_workers
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
+
+enough_workers()  # XLA reads it once, when it first works
 
 LARGE = 5_000  # numbers a draw
 FACTORED = ("MultivariateNormal", "MultivariateStudentT")  # laws that factor a matrix at every draw

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +17,7 @@ from emfppl.runtime.optimise.quasi_newton import FixedNoise, balanced_noise
 from emfppl.runtime.optimise.rounds import Plan, Rounds
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
-from emfppl.runtime.threads import _threads, one_thread_each
+from emfppl.runtime.threads import _threads, enough_workers, one_thread_each
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +82,30 @@ def test_too_few_draws_do_not_look_like_an_optimum(quickly_compiled):
     guide, search, rounds = settled(text, {"y": np.array([0.1, 4.0, -2.0])}, Recipe("full_rank"), 10)
     assert not search.converged
     assert search.scores[0].elbo >= rounds.score([guide.init(0)])[0].elbo
+
+
+STANDSTILL = """
+import emfppl.runtime.compile
+import jax, jax.numpy as jnp, numpy as np
+from emfppl.runtime.threads import one_thread_each
+factors = np.tril(np.random.normal(size=(64, 100, 100))) + 10 * np.eye(100)
+sides = np.random.normal(size=(6, 64, 100, 100))
+solve = lambda f, s: jax.scipy.linalg.solve_triangular(f, s, lower=True)
+with one_thread_each(), jax.enable_x64(True):
+    print(float(jax.jit(lambda f, s: sum(jnp.sum(jnp.sin(solve(f, s[i]))) for i in range(6)))(factors, sides)))
+"""
+
+
+def test_batches_of_matrices_do_not_stand_still():
+    """In a process of its own, since the number of workers is read once: triangular systems by the dozen at the same time."""
+    done = subprocess.run([sys.executable, "-c", STANDSTILL], capture_output=True, text=True, timeout=300)
+    assert np.isfinite(float(done.stdout)), done.stderr
+
+
+def test_workers_are_as_many_as_the_user_says():
+    given, left = {"NPROC": "3"}, {}
+    enough_workers(given), enough_workers(left)
+    assert given == {"NPROC": "3"} and left.get("NPROC") in (None, "32")
 
 
 def test_lapack_runs_in_one_thread_inside_the_block():
