@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from jax.flatten_util import ravel_pytree
 from oracle import Oracle
 from strategies import Generated, programs
@@ -22,6 +23,7 @@ from emfppl.grammar.source import SourceText
 from emfppl.grammar.text_to_ast import parse
 from emfppl.runtime.bind import bind
 from emfppl.runtime.gates import Gates
+from emfppl.runtime.gaussian.block import block_of
 from emfppl.runtime.guide import latent_nodes
 from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
@@ -237,3 +239,30 @@ def test_laws_1_to_4_with_missing_entries(g: Generated):
 def _free_with_gaps(graph: Graph, program: Program, values: dict) -> jax.Array:
     gaps = [jnp.ravel(values[name][mask]) for name, mask in program.binding.latent.items()]
     return jnp.concatenate([free_coordinates(graph, values), *gaps])
+
+
+@settings(few, max_examples=4)
+@given(programs(observed=True, statements=3), st.booleans())
+def test_law_4_of_gaussian_blocks(g: Generated, summed: bool):
+    """Prior and exact observations as a quadratic form, sites aside, and all else by itself make up the joint density."""
+    with precision("float64"):
+        graph = compile_text(SourceText(g.text))
+        program = program_of(graph, g)
+        block = block_of(program)
+        assume(block is not None)
+        values = jax.jit(program.forward)(noise_of(program, 5))[0]
+        outer = {name: values[name] for name in (*block.outer, *program.binding.latent)}
+        z = jnp.asarray(np.random.default_rng(6).normal(size=block.dim))
+
+        @jax.jit
+        def everything(z):
+            sites = block.initial_sites(z, outer) if block.num_sites else None
+            entries, linear, constant = block.quadratic(outer, sites, block.prepared() if summed else None)
+            square = jnp.sum(jnp.where(block.rows == block.cols, 1.0, 2.0) * entries * z[block.rows] * z[block.cols])
+            all_values = {**values, **block.values(z, outer)}
+            rest = block.outer_log_density(outer) + block.term_log_density(all_values)
+            total = constant + linear @ z - 0.5 * square + rest
+            return total - (block.site_log_density(z, outer, sites) if sites else 0.0), program.log_density(all_values)
+
+        found, exact = everything(z)
+        assert float(found) == pytest.approx(float(exact), rel=1e-8, abs=1e-7)
