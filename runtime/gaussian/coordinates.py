@@ -71,13 +71,11 @@ class Coordinates:
 
     def _above(self, node: g.Node) -> Footprint:
         """What the location of a latent depends on, over its variable's dims, if it is to stand by its excess."""
-        if not isinstance(node, g.RandomNode) or any(a.carried for a in node.domain):
+        defined = () if isinstance(node, g.FactorNode) else self.program.graph.defining(node.target.name)
+        if not isinstance(node, g.RandomNode) or len(defined) > 1 or any(a.carried for n in defined for a in n.domain):
             return None
-        if len(self.program.graph.defining(node.target.name)) > 1:
-            return None
-        original = next(iter(self.program.graph.defining(node.target.name)))
         args = dict(node.dist.args)
-        if any(a.carried for a in original.domain) or "loc" not in args:
+        if "loc" not in args:
             return None
         found = self.footprints.of(args["loc"], node)  # type: ignore[arg-type]
         if found is None or found.length(IDS) > WIDEST:
