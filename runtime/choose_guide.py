@@ -11,8 +11,10 @@ among its parents.
    draws latents in a loop that is not affine, whose noise hangs together along all of the loop.
 3. A flat program with more latents gets `low_rank`, any other `conjugate`: pseudo-observations of every latent that has a
    conjugate prior, and the structured layer over an elementwise backbone for the rest.
-4. Where 1 or 2 leaves a gap that the certificate can see, an autoregressive flow is put under the guide, starting as
-   the identity, and kept if it raises the ELBO by more than the noise, or the ESS where the ELBO leaves it open.
+4. Where 1 or 2 leaves a gap that the certificate can see, an autoregressive flow is put under the guide; under messages a
+   spline on each outer latent, then a flow under these, and at last, where something inside is approximated, 1 or 2 without
+   the block. What is added starts as the identity, and is kept if it raises the ELBO by more than the noise, or the ESS
+   where the ELBO leaves it open.
 
 A `guide` block of the program takes the place of the rule; a name given to `fit` takes the place of both.
 """
