@@ -243,7 +243,7 @@ def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
     start = Start({**below.params, "backbone": backbone}, units)
     plan = replace(make_plan(task, guide.weight_dim, 1, 500, task.budget.rounds), rates=(0.03, 0.01), shrink=0.7)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(start.params)))
-    return _search(task, guide, plan, [start], below.search.spread)
+    return _search(task, guide, plan, [start], below.certificate.spread)
 
 
 def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) -> Plan:
@@ -278,7 +278,7 @@ def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: f
     else:
         search = Search([starts[0].params], rounds.score([starts[0].params]), converged=True)
     task.progress.say("weighing draws")
-    return Rung(guide, search, _certificate(task, rounds, search, max(spread, search.spread)), search.steps)
+    return Rung(guide, search, _certificate(task, rounds, search, max(spread, rounds.spread(search))), search.steps)
 
 
 def _certificate(task: Task, rounds: Rounds, search: Search, spread: float) -> Certificate:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emfppl.runtime.compile import often
+from emfppl.runtime.compile import often, once
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk, settled
 from emfppl.runtime.optimise.minibatch import Minibatch
@@ -27,6 +27,7 @@ from emfppl.runtime.threads import one_thread_each
 MANY = 0.1  # of the steps: where more are not finite a fit has not converged
 EVEN = 0.9  # effective share of the draws from which the gap can be told
 PASSES = 3  # of the quasi-Newton method from one start
+TELLING, COVERED = 0.5, 200  # nats between starts that may be modes; draws to see whether they are
 APART = 0.1  # nats between starts that need more work
 NEAR = 5.0  # nats: a mode further below the best holds less than a hundredth of its mass
 
@@ -178,6 +179,30 @@ class Rounds:
     def _key(self, stream: int) -> jax.Array:
         """A key of its own for every use: 0 the common noise, negative the certificate, positive the rounds."""
         return jax.random.fold_in(self.key, stream % 2**32)
+
+    def spread(self, search: Search) -> float:
+        """How far apart in nats the starts ended that may have found other modes.
+
+        A start that ended lower, but whose draws lie where the best guide is as dense as the posterior, was led to a worse
+        optimum of the guide, and not to another mode.
+        """
+        best = search.scores[search.best].elbo
+        apart = [i for i, s in enumerate(search.scores) if TELLING < best - s.elbo < NEAR]
+        if not apart:
+            return search.spread
+        return max((best - search.scores[i].elbo for i in apart if not self._covered(search, i)), default=0.0)
+
+    def _covered(self, search: Search, start: int) -> bool:
+        """Whether at most draws of a start the posterior is as dense under the best guide as at that guide's own, within 2 nats."""
+        best, data = search.params[search.best], self.guide.program.data
+        eps = jax.random.normal(self._key(0), (COVERED, self.guide.dim))
+
+        def difference(e: jax.Array, own: Tree, other: Tree, data: Any) -> jax.Array:
+            values, _ = self.guide.transform(own, e, data)
+            return self.guide.program.log_density(values, self.guide.given(other, data)) - self.guide.log_prob(other, values, data)
+
+        found = once(jax.vmap(difference, (0, None, None, None)))(eps, search.params[start], best, data)
+        return bool(np.nanmedian(np.asarray(found)) < search.scores[search.best].elbo + 2)
 
     # ------------------------------------------------------------ the search
 

@@ -13,8 +13,9 @@ from posteriors import CHAIN, CHAIN_Y, CONJUGATE, Y, conjugate_posterior
 
 import emfppl
 from emfppl.runtime.choose_guide import build_guide
+from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.optimise.quasi_newton import FixedNoise, balanced_noise
-from emfppl.runtime.optimise.rounds import Plan, Rounds
+from emfppl.runtime.optimise.rounds import Plan, Rounds, Search
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
 from emfppl.runtime.threads import _threads, enough_workers, one_thread_each
@@ -82,6 +83,22 @@ def test_too_few_draws_do_not_look_like_an_optimum(quickly_compiled):
     guide, search, rounds = settled(text, {"y": np.array([0.1, 4.0, -2.0])}, Recipe("full_rank"), 10)
     assert not search.converged
     assert search.scores[0].elbo >= rounds.score([guide.init(0)])[0].elbo
+
+
+def test_spread_is_that_of_modes_and_not_of_worse_optima(quickly_compiled):
+    """a² = 25, nearly: two modes, of which that at 5 has 10/9 nats more; a guide far too narrow is in no other mode."""
+    text = "data y: real\na ~ Normal(1, 3)\ny ~ Normal(a * a, 1)\n"
+    guide = build_guide(emfppl.load(text).bind({"y": 25.0}).program, Recipe("full_rank", gates="shut"))
+    rounds = Rounds(guide, Plan(4, evaluation=400), 0)
+    placed = [guide.init(0, Frame(np.array([loc]), np.array([width]))) for loc, width in ((5, 0.1), (-5, 0.1), (5, 0.02))]
+
+    def spread(*which):
+        rounds.lanes = len(which)
+        params = [placed[i] for i in which]
+        return rounds.spread(Search(params, rounds.score(params)))
+
+    assert spread(0, 1) == pytest.approx(10 / 9, abs=0.05)
+    assert Search(placed[::2], rounds.score(placed[::2])).spread > 0.8 and spread(0, 2) == 0
 
 
 STANDSTILL = """
