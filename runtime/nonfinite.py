@@ -44,8 +44,12 @@ def not_finite(guide: Guide, precision: str, seed: int) -> EmfError:
             found = found or _gradient(guide, params, eps)
             if found:
                 return EmfError([found])
-    message = "The density is not finite at any of the points that the fit starts from."
-    return EmfError([Diagnostic("E1102", message, source=guide.program.graph.source)])
+    message, hint = "The density is not finite at any of the points that the fit starts from.", ""
+    if guide.program.block is not None:
+        names = ", ".join(guide.program.block.inner)
+        message = f"Given the other latents the posterior of {names} is normal, but improper: in some direction it is flat."
+        hint = "has each of them a prior with a scale, or data that tell it from the others?"
+    return EmfError([Diagnostic("E1102", message, hint=hint, source=guide.program.graph.source)])
 
 
 # ---------------------------------------------------------------- the three causes

@@ -20,6 +20,8 @@ from emfppl.runtime.gaussian.dense import cholesky, solve_lower, solve_upper
 from emfppl.runtime.gaussian.placing import spread, total
 from emfppl.runtime.gaussian.plan import Group, Level, Plan
 
+ROUNDING = 64  # units in the last place of the diagonal
+
 
 @dataclass(frozen=True)
 class _Columns:
@@ -35,14 +37,17 @@ class Factor:
     """A factored precision Λ (D, D)."""
 
     plan: Plan
+    diagonal: Any  # of Λ (D,), in order of elimination
     columns: tuple[tuple[_Columns, ...], ...]
     dense: Any  # the Cholesky factor of the remainder
 
     @property
     def log_det(self) -> Any:
-        """log det Λ."""
-        pivots = [jnp.sum(jnp.log(c.pivot)) for level in self.columns for c in level]
-        return sum(pivots, 2 * jnp.sum(jnp.log(jnp.diagonal(self.dense))))
+        """log det Λ; nan where what is left of an entry of the diagonal is no more than its rounding: there Λ is singular."""
+        pivots = jnp.concatenate([*(c.pivot for level in self.columns for c in level), jnp.diagonal(self.dense) ** 2])
+        least = ROUNDING * jnp.finfo(pivots.dtype).eps * self.diagonal
+        regular = jnp.all(jax.lax.stop_gradient(pivots) > least)
+        return jnp.where(regular, jnp.sum(jnp.log(pivots)), jnp.nan)
 
     def whitened(self, h: Any) -> Any:
         """L⁻¹ h, in order of elimination: (D,). Its squared length is hᵀ Λ⁻¹ h."""
@@ -77,13 +82,15 @@ class Factor:
 def factor(plan: Plan, entries: Any) -> Factor:
     """The factor of the precision with these entries (nnz,) in the order of the plan's pattern."""
     x, found = total(entries, plan.entries), []
+    held = jax.lax.stop_gradient(entries)
+    diagonal = spread(held[plan.diagonal], plan.order)
     for level in plan.levels:
         head, x = _split(x, [level.rows, x.shape[0] - level.rows])
         columns, updates = _eliminate(level, head)
         found.append(columns)
         x = x + total(updates, level.updates)
     dense = spread(x, plan.square).reshape(plan.remainder, plan.remainder)
-    return Factor(plan, tuple(found), cholesky(dense))
+    return Factor(plan, diagonal, tuple(found), cholesky(dense))
 
 
 def _eliminate(level: Level, head: Any) -> tuple[tuple[_Columns, ...], Any]:

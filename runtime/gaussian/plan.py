@@ -75,6 +75,12 @@ class Plan:
     square: Placing
     pattern: tuple[np.ndarray, np.ndarray]
 
+    @cached_property
+    def diagonal(self) -> np.ndarray:
+        """Where the entries of the diagonal are in the pattern: (D,)."""
+        rows, cols = self.pattern
+        return np.flatnonzero(rows == cols)[np.argsort(rows[rows == cols])]
+
 
 def make_plan(rows: np.ndarray, cols: np.ndarray, dim: int) -> Plan | None:
     """The plan for a precision (dim, dim) whose lower triangle has entries at `rows`, `cols`, each pair once; None where the

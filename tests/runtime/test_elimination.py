@@ -165,6 +165,18 @@ def test_not_positive_definite():
     assert np.isnan(np.asarray(draw)).any()
 
 
+def test_singular():
+    """So does what is singular but for rounding: of three numbers a weighted sum alone is told."""
+    pattern = np.tril_indices(3)
+    plan = make_plan(*pattern, 3)
+    with precision("float64"):
+        told = np.random.default_rng(0).normal(size=(50, 3))
+        entries = (told[:, :, None] * told[:, None, :])[:, pattern[0], pattern[1]]
+        log_det = jax.jit(jax.vmap(lambda e: factor(plan, e).log_det))
+        assert np.all(np.isnan(log_det(entries)))
+        assert np.all(np.isfinite(log_det(entries + 1e-6 * (pattern[0] == pattern[1]))))
+
+
 def test_too_wide():
     """A factor that would be full of fill has no plan."""
     rng = np.random.default_rng(0)

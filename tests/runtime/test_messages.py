@@ -171,3 +171,11 @@ def test_programs_without_a_block():
     with pytest.raises(EmfError, match="jointly normal") as caught:
         emfppl.fit("p ~ Beta(1, 1)\ndata y: bool\ny ~ Bernoulli(p)", {"y": True}, guide="messages", progress=False)
     assert caught.value.diagnostics[0].code == "E1101"
+
+
+def test_improper_posteriors_are_not_exact():
+    """Two numbers under flat priors of which only the sum is seen have no posterior, and no fit says that they do."""
+    text = "a: real ~ Flat()\nb: real ~ Flat()\ndata y: real\ny ~ Normal(0.3 * a + 0.7 * b, 0.37)\n"
+    with pytest.raises(EmfError, match="posterior of a, b is normal, but improper") as caught:
+        emfppl.fit(text, {"y": 1.1}, guide="messages", progress=False)
+    assert caught.value.diagnostics[0].code == "E1102"
