@@ -75,7 +75,7 @@ class Coupling:
 
     def _masks(self, layer: int) -> list[np.ndarray]:
         given = self._halves[self._by_b(layer)]
-        return perceptron.full(given, self.hidden, (self.dim - given) * (2 * self.bins + 1 if self.bins else 2))
+        return perceptron.full(given, self.hidden, (self.dim - given) * (2 * self.bins - 1 if self.bins else 2))
 
     def init(self, rng: np.random.Generator) -> dict[str, Any]:
         """``{"skew", "tail", "layer0": {"weights0", "biases0", …}, …}``: the identity."""

@@ -1,6 +1,6 @@
 """Neural spline flows, autoregressive (Durkan et al. 2019): y_i = spline_i(x_i), its bins and slopes given by x_<i.
 
-A masked perceptron gives the 2 K + 1 numbers of each coordinate's rational-quadratic spline (`splines`). Its last matrix starts at
+A masked perceptron gives the 2 K − 1 numbers of each coordinate's rational-quadratic spline (`splines`). Its last matrix starts at
 zero, which is the identity. Logarithms of slopes are bounded by ±`BOUND`, so that no step of an optimiser overflows.
 """
 
@@ -20,8 +20,8 @@ from emfppl.runtime.guides.splines import Splines
 
 
 def spline_numbers(out: jax.Array, dim: int, bins: int) -> dict[str, jax.Array]:
-    """The parameters of `Splines` from a network's outputs, (2 K + 1, dim) flattened."""
-    table = BOUND * jnp.tanh(jnp.reshape(out, (2 * bins + 1, dim)).T / BOUND)
+    """The parameters of `Splines` from a network's outputs, (2 K − 1, dim) flattened."""
+    table = BOUND * jnp.tanh(jnp.reshape(out, (2 * bins - 1, dim)).T / BOUND)
     return {"rise": table[:, :bins], "slope": table[:, bins:]}
 
 
@@ -37,7 +37,7 @@ class SplineFlow(Autoregressive):
 
     @cached_property
     def _masks(self) -> list[np.ndarray]:
-        return perceptron.masks(self.dependences, self.hidden, 2 * self.bins + 1)
+        return perceptron.masks(self.dependences, self.hidden, 2 * self.bins - 1)
 
     @property
     def _splines(self) -> Splines:

@@ -7,8 +7,9 @@ the logarithms of how much higher than wide each bin is, and of the slopes d_k a
 
     y(x) = y_k + (y_k+1 − y_k) (s ξ² + d_k ξ (1 − ξ)) / (s + (d_k+1 + d_k − 2 s) ξ (1 − ξ)),       ξ = (x − x_k) / (x_k+1 − x_k)
 
-(Gregory and Delbourgo 1982). The knot in the middle stays where it is, and beyond the outer knots the spline goes on with
-their slopes, so that both tails have widths of their own. All zeros are the identity. A coordinate has 2 K + 1 numbers.
+(Gregory and Delbourgo 1982). The knot in the middle stays where it is. Slopes at the outer knots are those of the outer bins,
+s_0 and s_K−1, and the spline goes on with them, so that each tail has a width of its own, told by draws in the outer bin: hardly
+any lie beyond, and a slope of its own there would be left to chance. All zeros are the identity. A coordinate has 2 K − 1 numbers.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Splines:
 
     def init(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """The identity."""
-        return {"rise": np.zeros((self.dim, self.bins)), "slope": np.zeros((self.dim, self.bins + 1))}
+        return {"rise": np.zeros((self.dim, self.bins)), "slope": np.zeros((self.dim, self.bins - 1))}
 
     # ------------------------------------------------------------ the map
 
@@ -77,7 +78,7 @@ class Splines:
         bend = p.right + p.left - 2 * s
         a, b, c = p.rise * (s - p.left) + up * bend, p.rise * p.left - up * bend, -s * up
         xi = 2 * c / (-b - jnp.sqrt(jnp.maximum(b * b - 4 * a * c, 0.0)))
-        ends = params["slope"][:, 0], params["slope"][:, -1]
+        ends = params["rise"][:, 0], params["rise"][:, -1]
         x = jnp.where(low, -REACH + (y - heights[:, 0]) * jnp.exp(-ends[0]), p.x + xi * self._width)
         return jnp.where(high, REACH + (y - heights[:, -1]) * jnp.exp(-ends[1]), x)
 
@@ -87,6 +88,10 @@ class Splines:
         return y, (score - bend) * jnp.exp(-log_slope)
 
     # ------------------------------------------------------------ pieces
+
+    def _log_slopes(self, params: dict[str, jax.Array]) -> jax.Array:
+        """The logarithms of the slopes at all knots, those at the ends being those of the outer bins: (D, K + 1)."""
+        return jnp.concatenate([params["rise"][:, :1], params["slope"], params["rise"][:, -1:]], axis=1)
 
     def _heights(self, params: dict[str, jax.Array]) -> jax.Array:
         """y at the knots: (D, K + 1)."""
@@ -101,7 +106,7 @@ class Splines:
         """The bins of numbers `place` (D,); picked by a product with zeros and ones, whose gradient needs no scatter."""
         chosen = place[:, None] == np.arange(self.bins)
         pick = lambda a: jnp.sum(jnp.where(chosen, a, 0.0), axis=1)  # noqa: E731
-        slopes = jnp.exp(params["slope"])
+        slopes = jnp.exp(self._log_slopes(params))
         rise = self._width * jnp.exp(params["rise"])
         return _Piece(pick(self._knots[:-1]), pick(heights[:, :-1]), pick(rise), pick(slopes[:, :-1]), pick(slopes[:, 1:]))
 
@@ -115,7 +120,7 @@ class Splines:
         below = s + (p.right + p.left - 2 * s) * both
         y = p.y + p.rise * (s * xi * xi + p.left * both) / below
         slope = s * s * (p.right * xi * xi + 2 * s * both + p.left * (1 - xi) ** 2) / (below * below)
-        ends = params["slope"][:, 0], params["slope"][:, -1]
+        ends = params["rise"][:, 0], params["rise"][:, -1]
         beyond = jnp.where(x < -REACH, (x + REACH) * jnp.exp(ends[0]), jnp.where(x > REACH, (x - REACH) * jnp.exp(ends[1]), 0.0))
         log_slope = jnp.where(x < -REACH, ends[0], jnp.where(x > REACH, ends[1], jnp.log(slope)))
         return y + beyond, log_slope
