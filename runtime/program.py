@@ -340,14 +340,12 @@ class Program:
     def _noise_inputs(self, noise: Values, gates: Values | None, data: Values) -> Inputs:
         out = observed_inputs(self, data)
         for key, node in self.latent_items:
-            name = self.noise_key(key)
-            gate = None if gates is None else gates.get(name)
+            name, mine = self.noise_key(key), out.setdefault(key, {})
+            gate = (gates or {}).get(name)
             shut = isinstance(gate, np.ndarray) and not gate.any()
             given = {"noise": noise.get(name), **({} if shut else gate_inputs(gate))}
-            mine = out.setdefault(key, {})
             mine |= {n: self._over_domain(key, node, v) for n, v in given.items() if v is not None}
-            if shut:
-                mine["shut"] = Named(True)
+            mine |= {"shut": Named(True)} if shut else {}
         return out
 
     def _over_domain(self, key: str, node: g.RandomNode, value: Any) -> Named:
