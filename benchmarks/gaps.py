@@ -20,6 +20,7 @@ from benchmarks import exact
 from benchmarks.agreement import EXAMPLES, PAPER, line, table
 from benchmarks.posteriordb import verdict
 from benchmarks.rows import ROOT, Options, Row, Stopwatch, Task, measured
+from emfppl.compiler.passes.gaussian_blocks import gaussian_blocks
 from emfppl.runtime.bind import bind
 from emfppl.runtime.fit import fit_program
 from emfppl.runtime.posterior import Posterior
@@ -88,11 +89,12 @@ def cells(row: Row) -> tuple[object, ...]:
 
 
 def measure(task: Task) -> Row:
-    """The widest gap over the data sets of a task."""
+    """The widest gap over the data sets of a task, with the seconds of the first: those that follow find it compiled."""
     known = TASKS[task["name"]]
     model = emfppl.load(ROOT / known.model)
     rows = [one(known, model, data, task["seed"]) for data in known.sets()]
-    return {**max(rows, key=lambda row: row["gap"]), "sets": len(rows)}
+    first = {k: rows[0][k] for k in ("seconds", "compiling")}
+    return {**max(rows, key=lambda row: row["gap"]), **first, "sets": len(rows)}
 
 
 def one(known: Known, model: Any, data: Data, seed: int) -> Row:
@@ -108,7 +110,7 @@ def _fit(model: Any, data: Data, seed: int) -> Posterior:
     if set(data) - {"sizes"}:
         return model.fit(data, seed=seed, progress=False)
     graph = replace(model.bind({}, sizes=data["sizes"]).program.graph, barren=frozenset())
-    program = Program(bind(graph, {}, data["sizes"]))
+    program = Program(bind(gaussian_blocks(graph), {}, data["sizes"]))
     return Posterior(program, fit_program(program, seed=seed, progress=False))
 
 
