@@ -118,8 +118,9 @@ def _row_of(found: subprocess.CompletedProcess[str]) -> Row:
     told = [text for text in found.stdout.splitlines() if text.startswith(MARK)]
     if told:
         return json.loads(told[-1].removeprefix(MARK))
-    last = [text for text in found.stderr.splitlines() if text.strip()][-1:] or [f"the process ended with {found.returncode}"]
-    return {"error": last[0][:200]}
+    lines = [text for text in found.stderr.splitlines() if text.strip()]
+    told = [text for text in lines if "Error" in text.partition(":")[0]] or lines or [f"the process ended with {found.returncode}"]
+    return {"error": told[-1][:200]}
 
 
 class Stopwatch:

@@ -79,7 +79,8 @@ class Plan:
     def diagonal(self) -> np.ndarray:
         """Where the entries of the diagonal are in the pattern: (D,)."""
         rows, cols = self.pattern
-        return np.flatnonzero(rows == cols)[np.argsort(rows[rows == cols])]
+        places = np.flatnonzero(rows == cols)[np.argsort(rows[rows == cols])]
+        return places.astype(np.int32)  # as all indices: in single precision JAX has no others
 
 
 def make_plan(rows: np.ndarray, cols: np.ndarray, dim: int) -> Plan | None:
