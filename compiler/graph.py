@@ -238,8 +238,9 @@ class GaussianBlock:
 
     `inner`: these latents; `outer`: the other latents of the guide, none of which has an inner one above it. `exact`: the positions
     in `Graph.nodes` of the normal observations whose location is affine in inner latents. `terms`: of all other statements that
-    count in the density and depend on inner latents. `predictors`: what these depend on them through: positions of statements
-    (terms, or computed variables on the way to them), each with an expression over its domain that is affine in inner latents.
+    count in the density and depend on inner latents, among them those that draw discrete variables that are summed out.
+    `predictors`: what these depend on them through: positions of statements (terms, or computed variables on the way to them),
+    each with an expression over its domain that is affine in inner latents.
     """
 
     inner: tuple[str, ...]

@@ -213,10 +213,14 @@ def _gaussian(graph: Graph) -> Iterator[str]:
     for name in block.outer:
         read = {r for n in graph.defining(name) for r in names_read(n)}
         yield from (f"`{name}` is outside the Gaussian block, and reads `{r}` in it" for r in sorted(read & set(block.inner)))
-    for n in (*block.exact, *block.terms):
+    summed = {n for m in graph.marginals for n in m.nodes if isinstance(graph.nodes[n], RandomNode)}
+    for n in {*block.exact, *block.terms} - summed:
         node = graph.nodes[n]
         if not isinstance(node, FactorNode) and not getattr(node, "observed", False):
             yield f"{_place(node)}: no observation and no factor, but one of the Gaussian block"
+    for n in sorted(summed - set(block.terms)):
+        found = names_read(graph.nodes[n]) & set(block.inner)
+        yield from (f"{_place(graph.nodes[n])}: summed out, and reads `{r}`, but is no term of it" for r in sorted(found))
 
 
 def _gates(graph: Graph) -> Iterator[str]:

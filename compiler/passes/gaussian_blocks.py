@@ -199,18 +199,18 @@ class _Search:
         exact: list[int] = []
         terms: list[int] = []
         for n, node in enumerate(self.graph.nodes):
-            if self._counts(node) and self.below(node, inner):
+            if self._counts(n, node) and self.below(node, inner):
                 exacting = n not in self.summed and self._exact(node, own)
                 (exact if exacting else terms).append(n)
         order = [v.name for v in self.graph.variables if v.name in self.latents]
         kept, others = tuple(n for n in order if n in inner), tuple(n for n in order if n not in inner)
         return GaussianBlock(kept, others, tuple(exact), tuple(terms), tuple(self._predictors(terms, inner, own)))
 
-    def _counts(self, node: Node) -> bool:
-        """Whether a node is an observation or a factor."""
+    def _counts(self, n: int, node: Node) -> bool:
+        """Whether a node is an observation or a factor, or draws a discrete variable that is summed out."""
         if isinstance(node, FactorNode):
             return True
-        return isinstance(node, RandomNode) and node.observed and node.target.name not in self.imputed
+        return isinstance(node, RandomNode) and (n in self.summed or (node.observed and node.target.name not in self.imputed))
 
     def _exact(self, node: Node, own: Mapping[str, int]) -> bool:
         if not isinstance(node, RandomNode) or not is_plain_observation(node):

@@ -147,16 +147,31 @@ m[k] ~ Normal(0, 2)
 z[obs] ~ Categorical(w)
 y[obs] ~ Normal(m[z], 0.5)
 """
+HIDDEN = """
+dim obs
+data y[obs]: real
+data v: real
+a ~ Normal(0, 1)
+b ~ Normal(0, 1)
+z[obs] ~ Bernoulli(inv_logit(a))
+up[obs] = if(z, 2, -1)
+y[obs] ~ Normal(up, 1)
+v ~ Normal(a + b, 0.3)
+"""
 COUNTS = {"g": np.array([0, 1, 1, 2, 2, 2]), "n": np.array([1, 0, 2, 5, 0, 3]), "y": np.linspace(-1, 1, 6)}
 WITH_SITES = [
     (SEEDS, {"r": [3, 8, 2, 5], "n": [10, 12, 9, 8], "x": [0.0, 1.0, 0.0, 1.0]}, 4, True),
     (VOLATILITY, {"y": [0.4, None, -1.3, 0.2, 2.0]}, 5, True),
     (MIXED, COUNTS, 4, True),  # an element of a is one predictor, whoever reads it
     (DISCRETE, {"w": [0.4, 0.6], "y": [0.1, 1.2, -2.0]}, 2, False),
+    (HIDDEN, {"y": [0.1, 1.2, -2.0], "v": 0.5}, 1, True),  # by way of the law of a discrete variable alone
 ]
 
 
-@pytest.mark.parametrize(("text", "data", "count", "separate"), WITH_SITES, ids=["seeds", "volatility", "mixed", "discrete"])
+NAMES = ["seeds", "volatility", "mixed", "discrete", "hidden"]
+
+
+@pytest.mark.parametrize(("text", "data", "count", "separate"), WITH_SITES, ids=NAMES)
 def test_sites(text, data, count, separate):
     """The quadratic form counts them; at first they have the terms' slope in z, and their curvature where that is negative."""
     program = program_of(text, data)
