@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from emfppl.compiler.graph import ComputedNode, Graph, GuideSpec, RandomNode, Role, node_exprs
+from emfppl.compiler.smooth import is_smooth
 from emfppl.runtime.bijections.pseudo_observations import Beta, Dirichlet, Family, Gamma, InverseGamma, Scalar, family_of
 from emfppl.runtime.bijections.updated_laws import canonical
 from emfppl.runtime.choose_guide import build_guide, flat, references
@@ -81,7 +82,8 @@ def exact_guide(program: Program) -> Guide:
 
 
 def may_be_conjugate(program: Program) -> bool:
-    """Whether priors are conjugate to something, do not depend on each other, and meet in no statement about data."""
+    """Whether priors are conjugate to something, do not depend on each other, and meet in no statement about data, and the
+    likelihood is smooth, so that what it is at some points it is everywhere."""
     graph, outer = program.graph, _outer(program)
     nodes = [node for _, node in latent_nodes(program) if outer is None or node.target.name in outer]
     if not nodes or program.marginals or program.binding.latent or graph.of_role(Role.PARAM) or solves(program):
@@ -90,7 +92,8 @@ def may_be_conjugate(program: Program) -> bool:
     known = all(isinstance(f, Scalar | Dirichlet) for f in families)
     normal = all(f is not None and f.law == "Normal" for f in families)  # these are for Gaussian blocks
     apart = all(len(names) <= 1 for names in _met(graph)) if outer is None else len(outer) == 1
-    return known and not normal and apart and flat(graph, among=frozenset(node.target.name for node in nodes))
+    names = frozenset(node.target.name for node in nodes)
+    return known and not normal and apart and flat(graph, among=names) and is_smooth(graph, names)
 
 
 def _outer(program: Program) -> tuple[str, ...] | None:

@@ -119,6 +119,12 @@ NEARLY = {
     "a prior with a parent": (
         "data k: count\na ~ Gamma(2, 1)\nr ~ Gamma(2, a)\nk ~ Poisson(r)\n", {"k": 2}),
     "a Uniform elsewhere": ("data k: count\np ~ Uniform(0, 0.9)\nk ~ Binomial(10, p)\n", {"k": 2}),
+    "a step far away": ("data k: count\nr ~ Gamma(0.01, 0.001)\nk ~ Poisson(if(r > 60, 3, r))\n", {"k": 2}),
+    "a step in a function": (
+        "def f(v: real): real {\n  w = minimum(v, 60)\n  return w\n}\ndata k: count\nr ~ Gamma(2, 1)\nm = f(r)\nk ~ Poisson(m)\n",
+        {"k": 2}),
+    "a kink at the datum": ("data y: real\nr ~ LogNormal(0, 1)\ny ~ Laplace(log(r), 1)\n", {"y": 9.0}),
+    "a range": ("data y: positive\nr ~ Gamma(2, 1)\ny ~ Uniform(0, r)\n", {"y": 1e-4}),
     "cut": ("data k: count\np: real(0, 0.9) ~ Beta(1, 1)\nk ~ Binomial(10, p)\n", {"k": 2}),
 }  # fmt: skip
 
