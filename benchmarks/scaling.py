@@ -95,6 +95,7 @@ def step(fit: Any, repeats: int = 5) -> float | None:
     from emfppl.runtime.precision import precision
 
     guide, params = fit.result.guide, fit.result.params
+    data = guide.data
     if not guide.num_params(params):
         return None
     with precision(fit.result.precision):
@@ -104,8 +105,8 @@ def step(fit: Any, repeats: int = 5) -> float | None:
             return jax.vmap(lambda e: guide.sticking_log_weight(params, e, data))(eps).mean()
 
         run = often(jax.grad(elbo), fit.program)
-        jax.block_until_ready(run(params, eps, fit.program.data))
-        return float(np.median([_seconds(lambda: run(params, eps, fit.program.data)) for _ in range(repeats)]))
+        jax.block_until_ready(run(params, eps, data))
+        return float(np.median([_seconds(lambda: run(params, eps, data)) for _ in range(repeats)]))
 
 
 def _seconds(call: Callable[[], Any]) -> float:

@@ -149,7 +149,7 @@ class Block:
         colours = jnp.arange(self.pattern.num_colours)[:, None] == self.pattern.colours
         products = jax.vmap(lambda v: transposed(product(v))[0])(colours.astype(zero.dtype))
         square = sum((jnp.sum(a**2) for a in r.values()), jnp.zeros(()))
-        return Form(products.ravel()[self.pattern.places.astype(np.int32)], -transposed(r)[0], square, log_norm, size)
+        return Form(products.ravel()[self.pattern.places], -transposed(r)[0], square, log_norm, size)
 
     def residuals(
         self, items: list[Item], keys: Collection[str] | None, z: jax.Array, outer: Values, sites: Values | None, data: Any

@@ -35,9 +35,9 @@ class Clusters:
         if rows.shape[1] * np.log2(top) < 62:
             codes = (rows + 1) @ (np.int64(top) ** np.arange(rows.shape[1]))
             _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-            return Clusters(rows[first], which.reshape(-1))
+            return Clusters(rows[first], which.reshape(-1).astype(np.int32))
         found, which = np.unique(rows, axis=0, return_inverse=True)
-        return Clusters(found, which.reshape(-1))
+        return Clusters(found, which.reshape(-1).astype(np.int32))
 
     @property
     def width(self) -> int:
@@ -63,7 +63,7 @@ class Clusters:
 
     def taken(self, z: jax.Array) -> jax.Array:
         """z_f (clusters, k), zero where there is none."""
-        return jnp.where(self._present, z[np.maximum(self.ids, 0)], 0.0)
+        return jnp.where(self._present, z[np.maximum(self.ids, 0).astype(np.int32)], 0.0)
 
     def predicted(self, z: jax.Array, mix: jax.Array) -> jax.Array:
         """T z_f (clusters · k,)."""

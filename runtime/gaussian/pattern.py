@@ -45,7 +45,7 @@ def pattern(cliques: Iterable[np.ndarray], dim: int, pieces: Sequence[tuple[int,
     colours = _coloured(rows, cols, hubs, pieces)
     by_column = hubs[cols] | ~hubs[rows]
     places = np.where(by_column, colours[cols] * dim + rows, colours[rows] * dim + cols)
-    return Pattern(dim, rows, cols, colours, places)
+    return Pattern(dim, rows, cols, colours.astype(np.int32), places.astype(np.int32))  # in single precision JAX has no others
 
 
 def _pairs(ids: np.ndarray, dim: int) -> np.ndarray:

@@ -151,7 +151,7 @@ class _Layout:
         far = [later(c.shared) for c in columns]
         carried = np.concatenate([part for pair in zip(near, far, strict=True) for part in pair])
         groups = tuple(
-            Group(len(c.members), len(c.local), len(c.shared), Placing(n, self.dim - done), f)
+            Group(len(c.members), len(c.local), len(c.shared), Placing(n, self.dim - done), f.astype(np.int32))
             for c, n, f in zip(columns, near, far, strict=True)
         )
         return Level(groups, Placing(updates, self.size - start), Placing(carried, self.dim - done))

@@ -77,7 +77,7 @@ class Sites:
         self.whole = [self.parts[n] for n, kind in mine.items() if kind == "row"]
         single = self.parts if self.by_element else [p for p in self.parts if p.element]
         ids = np.unique(np.concatenate([p.ids.ravel() for p in single])) if single else np.zeros(0, int)
-        self.elements = ids[ids != NONE]
+        self.elements = ids[ids != NONE].astype(np.int32)
 
     def _kind(self, part: Predictor, clusters: Clusters) -> str:
         """What a part has sites for: clusters, if these need fewer numbers and their rows' coefficients stay the same; rows, if
@@ -243,7 +243,7 @@ def _as_sites(parts: Sequence[tuple[jax.Array, jax.Array]]) -> dict[str, jax.Arr
 def _coefficients(moved: jax.Array, ids: np.ndarray, colours: np.ndarray) -> jax.Array:
     """What each row takes of each of its latents (rows, k): those of a row have different colours."""
     flat, rows = moved.reshape(len(moved), -1), ids.reshape(-1, ids.shape[-1])
-    found = flat[colours[np.maximum(rows, 0)], np.arange(len(rows))[:, None]]
+    found = flat[colours[np.maximum(rows, 0)], np.arange(len(rows), dtype=np.int32)[:, None]]
     return jnp.where(rows != NONE, found, 0.0)
 
 

@@ -51,7 +51,7 @@ class Conditional(NamedTuple):
 
     def log_prob(self, z: jax.Array) -> jax.Array:
         """log q(z | outer)."""
-        rows, cols = self.factor.plan.pattern
+        rows, cols = (a.astype(np.int32) for a in self.factor.plan.pattern)
         twice = np.where(rows == cols, 1.0, 2.0)
         square = jnp.sum(twice * self.entries * z[rows] * z[cols]) - 2 * self.linear @ z + self.white @ self.white
         return 0.5 * (self.factor.log_det - square - z.size * LOG_2PI)

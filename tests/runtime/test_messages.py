@@ -70,6 +70,22 @@ def wide(guide):
 
 
 @pytest.mark.parametrize("name", GUIDES)
+def test_gradients_in_single_precision(name):
+    """Gradients are those of double precision, whether or not the data are summed up beforehand."""
+    guide = GUIDES[name]
+    params, eps = wide(guide), np.random.default_rng(1).normal(size=guide.dim)
+
+    def gradient(data):
+        return jax.tree.leaves(jax.device_get(jax.jit(jax.grad(guide.sticking_log_weight))(params, eps, data)))
+
+    wanted = gradient(guide.data)
+    with precision("float32"):
+        for found in (gradient(guide.program.data), gradient(guide.data)):
+            for one, other in zip(found, wanted, strict=True):
+                np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", GUIDES)
 def test_weights(name):
     """A weight is the program's own log density less log q, of every draw of the inner latents; log q is also that of the values; a
     weight in float64 and its sticking twin agree."""
