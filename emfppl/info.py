@@ -279,7 +279,7 @@ def _latent_note(entry: Facts) -> str:
 
 
 def _gaussian_note(about: Facts) -> str:
-    """``jointly, given tau; y seen exactly``."""
+    """``jointly, given tau; y exactly``."""
     given = f"jointly, given {', '.join(about['given'])}" if about["given"] else "jointly"
     through = f"; {', '.join(about['exact'])} exactly" if about["exact"] else ""
     return given + through + f"; {about['others']} other statements approximately" * bool(about["others"])

@@ -60,7 +60,7 @@ class Model:
         arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         arguments.guide_name(guide)
         budget_of(budget), arguments.batch_of(batch)
-        bound = self._bind(data, sizes, precision, "required")
+        bound = self.bind_all(data, sizes, precision)
         return bound.fit(guide, seed, num_draws, progress, budget, batch)
 
     def bind(self, data: Any = None, sizes: Sizes | None = None, precision: str | None = None) -> Bound:
@@ -70,6 +70,10 @@ class Model:
         come from `sizes`.
         """
         return self._bind(data, sizes, precision, "optional")
+
+    def bind_all(self, data: Any, sizes: Sizes | None = None, precision: str | None = None) -> Bound:
+        """The same where all observed variables must be there, as for a posterior."""
+        return self._bind(data, sizes, precision, "required")
 
     def _bind(self, data: Any, sizes: Sizes | None, precision: str | None, observed: str) -> Bound:
         """Wrong data are told before JAX is imported."""

@@ -525,7 +525,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "E1105",
         "a fit that can't be refined so",
-        "`fit.refine` draws by `nuts` or by `resample`, from the density of the data: a fit that was opened from a file has none.",
+        "`fit.refine` draws by `nuts` or by `resample`, from the density of the data. A fit "
+        "that was opened from a file may have none, and can't be refined, calibrated or compared then.",
     ),
     Code("E1106", "an unknown budget", "`budget=` is quick, normal or thorough: docs/trust.md says what they do."),
     Code(

@@ -65,7 +65,7 @@ def _why_not(program: Program) -> tuple[str, str] | None:
     params = [v.name for v in graph.of_role(Role.PARAM)]
     if flat or params:
         name, why = (flat or params)[0], "has a flat prior" if flat else "is a param, without any prior"
-        hint = f"give {name} a proper prior: what is plausible before the data are seen"
+        hint = f"give `{name}` a proper prior: what is plausible before the data are seen"
         return f"A calibration draws from the prior, and `{name}` {why}.", hint
     if any(isinstance(n, FactorNode) for n in graph.nodes):
         message = "A calibration draws from the program, and a `factor` says how probable values are, not how to draw them."

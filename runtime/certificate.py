@@ -90,7 +90,7 @@ class Certificate:
             return [*found, (2, "the ELBO is not finite")]
         if self.not_finite:
             found.append((2, f"{100 * self.not_finite:.2g}% of the draws have no finite density"))
-        if not self._close:
+        if not self.close:
             found += _graded(self.khat, USABLE_KHAT, BAD_KHAT, f"k-hat is {self.khat:.2f}, above {USABLE_KHAT}")
         found += _graded(self.gap, USABLE_GAP, BAD_GAP, f"the guide is {self.gap:.2g} nats below the evidence")
         found += _graded(-self.ess, -GOOD_ESS, -BAD_ESS, f"only {self.ess:.2%} of the importance draws count")
@@ -99,7 +99,7 @@ class Certificate:
         return found
 
     @property
-    def _close(self) -> bool:
+    def close(self) -> bool:
         """Whether the guide is so close to the posterior that the far tail, which k̂ looks at, hardly matters."""
         return self.ess > CLOSE_ESS and abs(self.gap) < CLOSE_GAP
 
@@ -112,7 +112,7 @@ class Certificate:
     @property
     def worth_climbing(self) -> bool:
         """Whether a richer guide has something to gain."""
-        return self.gap > GOOD_GAP or self.ess < GOOD_ESS or (self.khat > USABLE_KHAT and not self._close)
+        return self.gap > GOOD_GAP or self.ess < GOOD_ESS or (self.khat > USABLE_KHAT and not self.close)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, from which `Certificate(**…)` is made again."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
-from emfppl.runtime.certificate import USABLE_KHAT
 from emfppl.runtime.loo import Loo, loo, spread
 from emfppl.runtime.summary import escaped, number, table
 
@@ -66,12 +65,10 @@ def _figures(row: Row) -> tuple[float, ...]:
 
 
 def _doubts(row: Row) -> list[str]:
-    out = []
-    if row.loo.guide_khat > USABLE_KHAT:
-        out.append(f"{row.name}: k-hat of the guide is {row.loo.guide_khat:.2f}; compare fit.refine() instead")
-    elif row.loo.bad:
-        out.append(f"{row.name}: {row.loo.bad} entries are so influential that their elpd is only a guess")
-    return out
+    bad = row.loo.bad
+    entries = "1 entry is so influential that its" if bad == 1 else f"{bad} entries are so influential that their"
+    doubt = row.loo.doubt or (f"{entries} elpd is only a guess" if bad else "")
+    return [f"{row.name}: {doubt}"] if doubt else []
 
 
 def compare(fits: list[Posterior]) -> Comparison:

@@ -99,7 +99,10 @@ def _checked(rung: Rung) -> Certificate:
     """The certificate, with the exact evidence where quadrature finds it."""
     if not rung.guide.recipe.blocks or rung.certificate.exact or rung.search.interrupted:
         return rung.certificate
-    found = exact_evidence(rung.guide, rung.params, QUADRATURE)
+    try:
+        found = exact_evidence(rung.guide, rung.params, QUADRATURE)
+    except KeyboardInterrupt:  # the fit itself is done; only its check is not
+        found = None
     if found is None or not found[1] <= CLOSE:
         return rung.certificate
     return replace(rung.certificate, exact_evidence=found[0], exact_error=found[1])

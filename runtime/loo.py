@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 
 from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
-from emfppl.runtime.certificate import USABLE_KHAT, pareto_khat
+from emfppl.runtime.certificate import USABLE_KHAT, certify
 from emfppl.runtime.precision import precision
 from emfppl.runtime.refine import log_weights_at, need_outcomes
 from emfppl.runtime.refined import Refined
@@ -34,12 +34,13 @@ SMOOTHED_AT_ONCE = 2_000_000  # numbers
 @dataclass(frozen=True)
 class Loo:
     """Of every observed entry, variable after variable, `elpd` (N,) and `khat` (N,); `p_loo` the effective number of parameters;
-    `guide_khat` that of the guide's own weights, −inf for draws of NUTS."""
+    `guide_khat` that of the guide's own weights, −inf for draws of NUTS. `doubt`: why the draws are not to be relied on, if so."""
 
     elpd: np.ndarray
     khat: np.ndarray
     p_loo: float
     guide_khat: float
+    doubt: str = ""
 
     @property
     def total(self) -> float:
@@ -70,12 +71,19 @@ def loo(fit: Posterior) -> Loo:
     if not fit.program.graph.of_role(Role.OBSERVED):
         raise EmfError([Diagnostic("E1107", "The program observes nothing, so there is nothing to leave out and predict.")])
     draws, log_weights = _weighed(fit)
-    pointwise = entries_of(fit, draws)
+    pointwise = entries_of(fit, draws, log_weights.size)
     elpd, khat = leave_out(pointwise, log_weights)
-    smoothed = _smoothed(log_weights[None])[0][0] if np.ptp(log_weights) else log_weights - np.log(log_weights.size)
+    certificate = certify(log_weights, learned=0)
+    equal = np.full(log_weights.size, -np.log(log_weights.size))
+    smoothed = equal if certificate.exact else _smoothed(log_weights[None])[0][0]
     fitted = logsumexp(smoothed[:, None] + pointwise, axis=0)
-    guide_khat = -np.inf if isinstance(fit, Refined) else pareto_khat(log_weights)
-    return Loo(elpd, khat, float(fitted.sum() - elpd.sum()), guide_khat)
+    p_loo = float(fitted.sum() - elpd.sum())
+    if isinstance(fit, Refined):
+        guide_khat = fit.facts.khat if fit.facts.method == "resample" else -np.inf
+        return Loo(elpd, khat, p_loo, guide_khat, fit.verdict if fit.level else "")
+    high = certificate.khat > USABLE_KHAT and not certificate.close
+    doubt = f"k-hat of the guide is {certificate.khat:.2f}; compare fit.refine() instead"
+    return Loo(elpd, khat, p_loo, certificate.khat, doubt if high else "")
 
 
 def _weighed(fit: Posterior) -> tuple[Draws, np.ndarray]:
@@ -88,9 +96,9 @@ def _weighed(fit: Posterior) -> tuple[Draws, np.ndarray]:
     return fit.at_noise(eps, fit.seed), np.where(np.isfinite(found), found, -np.inf)
 
 
-def entries_of(fit: Posterior, draws: Draws) -> np.ndarray:
+def entries_of(fit: Posterior, draws: Draws, count: int) -> np.ndarray:
     """log p(y_i | θ_s) (draws, N) of the entries that are not missing, variable after variable."""
-    found = log_likelihood(fit, draws)
+    found = log_likelihood(fit, draws, count)
     flat = [np.asarray(found[name], np.float64).reshape(len(found[name]), -1) for name in sorted(found)]
     whole = np.concatenate(flat, axis=1)
     return whole[:, ~np.isnan(whole).any(axis=0)]

@@ -331,7 +331,7 @@ class Posterior:
     # ------------------------------------------------------------ better draws
 
     def refine(self, method: str = "nuts", seed: int | None = None, progress: bool = True) -> Refined:
-        """Draws of the posterior itself, made with the help of the guide; see docs/refine.md.
+        """Draws of the posterior itself, made with the help of the guide; see docs/trust.md. Raises `EmfError` E1105.
 
         ``"nuts"``: four chains in the space that the guide has straightened, with R-hat and effective sample sizes.
         ``"resample"``: draws of the guide chosen anew by their smoothed importance weights, as good as k-hat says.
@@ -343,7 +343,9 @@ class Posterior:
 
     def calibrate(self, num: int = 100, seed: int | None = None, progress: bool = True) -> Calibration:
         """Whether posteriors by this guide are right: `num` times parameters and data are drawn from the program, the guide is
-        fitted to them, and the true values are ranked among its draws (simulation-based calibration); see docs/trust.md."""
+        fitted to them, and the true values are ranked among its draws (simulation-based calibration); see docs/trust.md.
+
+        Raises `EmfError` E1105, E1108."""
         from emfppl.runtime.calibrate import calibrate
 
         return calibrate(self, arguments.whole("num", num, 1), self.seed if seed is None else arguments.seed_of(seed), progress)
@@ -351,13 +353,17 @@ class Posterior:
     # ------------------------------------------------------------ prediction of what is left out
 
     def loo(self) -> Loo:
-        """How well each observed entry is predicted from all others: PSIS-LOO, with the guide's own importance weights."""
+        """How well each observed entry is predicted from all others: PSIS-LOO, with the guide's own importance weights.
+
+        Raises `EmfError` E1105, E1107."""
         from emfppl.runtime.loo import loo
 
         return loo(self)
 
     def compare(self, *others: Posterior) -> Comparison:
-        """This fit and others of the same data, from the best to the worst by `loo`, with differences and their standard errors."""
+        """This fit and others of the same data, from the best to the worst by `loo`, with differences and their standard errors.
+
+        Raises `EmfError` E1105, E1107."""
         from emfppl.runtime.compare import compare
 
         return compare([self, *others])

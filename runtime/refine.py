@@ -66,7 +66,10 @@ def _by_nuts(fit: Posterior, seed: int, progress: Progress) -> Refined:
             break
     refined = _refined(fit, result, chains, seed)
     while not (refined.diagnostics.enough or chains.interrupted or chains.eps.shape[1] >= MOST):
-        chains = chains + sampler.draw(chains.eps.shape[1])
+        try:
+            chains = chains + sampler.draw(chains.eps.shape[1])
+        except KeyboardInterrupt:  # before the first of these: there are those from before
+            chains = replace(chains, interrupted=True)
         refined = _refined(fit, result, chains, seed)
     return refined
 

@@ -41,6 +41,7 @@ from emfppl.runtime.choose_guide import rebuild_guide
 from emfppl.runtime.fit import FitResult
 from emfppl.runtime.guides.messages import Messages
 from emfppl.runtime.posterior import Posterior
+from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
 from emfppl.runtime.refined import Refined, facts_from
 from emfppl.runtime.report import report_from
@@ -217,10 +218,11 @@ def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributi
     values = {name: x for name, x in kept.items() if not name.endswith((MISSING, LATENT))}
     binding = Binding(graph, described.sizes, described.coords, values, missing, described.absent - set(values), latent)
     program = Program(binding, table)
-    guide = rebuild_guide(program, manifest["guide"])
-    params = _filled(guide.init(0), load_tensors(parts[PARAMS]))
-    figures: dict[str, Any] = {k: float(v) if isinstance(v, str) else v for k, v in manifest["certificate"].items()}
     how = manifest["fit"]
+    with precision(how["precision"]):
+        guide = rebuild_guide(program, manifest["guide"])
+        params = _filled(guide.init(0), load_tensors(parts[PARAMS]))
+    figures: dict[str, Any] = {k: float(v) if isinstance(v, str) else v for k, v in manifest["certificate"].items()}
     facts = (how["precision"], how["seed"], how["seconds"], how["steps"], tuple(how["warnings"]))
     told = report_from(how.get("report", {"attempts": (), "stopped": ""}))
     result = FitResult(guide, params, Certificate(**figures), *facts, report=told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from emfppl.compiler.graph import Graph, Role
@@ -25,7 +26,7 @@ def to_arviz(fit: Posterior) -> arviz.InferenceData:
     chains = {"posterior": fit.draws, "posterior_predictive": fit.predict()}
     plain = {"observed_data": _values(binding, Role.OBSERVED), "constant_data": _values(binding, Role.DATA)}
     if plain["observed_data"]:
-        chains["log_likelihood"] = log_likelihood(fit, fit.draws)
+        chains["log_likelihood"] = log_likelihood(fit, fit.draws, fit.num_draws)
     groups = {name: _dataset(binding, _by_chain(group, fit.num_chains), ["chain", "draw"]) for name, group in chains.items()}
     groups |= {name: _dataset(binding, group, []) for name, group in plain.items() if group}
     return arviz.InferenceData(attrs={"inference_library": "emfppl", "guide": fit.guide}, **groups)
@@ -56,17 +57,17 @@ def _values(binding: Binding, role: Role) -> Draws:
     return out
 
 
-def log_likelihood(fit: Posterior, draws: Draws) -> Draws:
-    """The log density of every observed entry at draws, by variable, leading axis draws; nan where the entry is missing."""
+def log_likelihood(fit: Posterior, draws: Draws, count: int) -> Draws:
+    """The log density of every observed entry at so many draws, by variable, leading axis draws; nan where the entry is missing."""
     guide, program = fit.result.guide, fit.program
-    names = dict.fromkeys(program.noise_variables.values())
+    latents = {name: draws[name] for name in program.noise_variables.values()}
 
-    def one(params: Any, values: Any, data: Any) -> Any:
-        return program.log_likelihood(values, guide.given(params, data))
+    def one(params: Any, row: Any, data: Any) -> Any:
+        return program.log_likelihood(row[1], guide.given(params, data))
 
     with precision(fit.result.precision):
         run = jax.jit(lambda params, many, data: jax.lax.map(lambda v: one(params, v, data), many, batch_size=100))
-        found = run(fit.result.params, {name: draws[name] for name in names}, program.data)
+        found = run(fit.result.params, (jnp.arange(count), latents), program.data)  # there may be no latents
         return {name: np.asarray(value) for name, value in found.items()}
 
 

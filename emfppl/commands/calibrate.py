@@ -13,7 +13,7 @@ from emfppl.compilation_cache import use_cache
 from emfppl.compiler.pipeline import compile_text
 from emfppl.runtime.arguments import LARGEST_SEED
 
-MISCALIBRATED = 1
+MISCALIBRATED, INTERRUPTED = 1, 130
 
 
 @click.command()
@@ -41,21 +41,29 @@ def calibrate(
 ) -> int:
     """Fit a program, then its guide again to data drawn from the program, and rank the true values.
 
-    Exit status 1 if the ranks are not uniform.
+    Exit status 1 if the ranks are not uniform. Ctrl-C ends it, and what has been ranked so far is printed.
     """
     text, progress = source(file), not no_progress and sys.stderr.isatty()
     need_writable(plot)
     use_cache()
     from emfppl.model import Model
+    from emfppl.runtime.calibrate import refuse
 
-    fit = Model(text).fit(read_all(data, compile_text(text)), guide, seed, progress=progress, sizes=sizes)
+    bound = Model(text).bind_all(read_all(data, compile_text(text)), sizes)
+    refuse(bound.program)
+    fit = bound.fit(guide, seed, progress=progress)
+    if fit.interrupted:
+        raise KeyboardInterrupt
     found = fit.calibrate(num, seed, progress)
     if plot is not None:
         found.save(plot)
     if machine:
         ranks = {name: [int(rank) for rank in values] for name, values in found.ranks.items()}
-        facts = {"verdict": found.verdict, "calibrated": found.calibrated, "untrusted": found.untrusted}
+        told = ("verdict", "calibrated", "untrusted", "interrupted")
+        facts = {name: getattr(found, name) for name in told}
         echo_json({**facts, "num": found.num, "draws": found.draws, "pvalues": found.pvalues, "ranks": ranks})
     else:
         click.echo(str(found))
+    if found.interrupted:
+        return INTERRUPTED
     return 0 if found.calibrated else MISCALIBRATED

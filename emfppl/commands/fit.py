@@ -95,15 +95,16 @@ def fit(
 
     model, progress = Model(text), not no_progress and sys.stderr.isatty()
     posterior = model.fit(read_all(data, compile_text(text)), sizes=sizes, progress=progress, **how)
-    tried = posterior.report()
-    if refine and not posterior.interrupted:
-        posterior = _refined(posterior, refine, progress)
+    tried, stopped = posterior.report(), posterior.interrupted
+    if refine and not stopped:
+        fitted, posterior = posterior, _refined(posterior, refine, progress)
+        stopped = posterior is fitted or posterior.interrupted
     _save(posterior, output, netcdf)
     if machine:
         echo_json(as_json(posterior) | ({"report": tried.as_dict()} if report else {}))
     else:
         click.echo(f"{tried}\n\n{posterior}" if report else str(posterior))
-    return INTERRUPTED if posterior.interrupted else 0
+    return INTERRUPTED if stopped else 0
 
 
 def _warn(found: Any) -> None:

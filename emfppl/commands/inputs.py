@@ -45,7 +45,7 @@ def _sizes(context: click.Context, option: click.Parameter, values: Sequence[str
     for value in values:
         name, sign, number = value.partition("=")
         if not (name.strip() and sign and number.strip().isdigit()):
-            raise click.BadParameter(f"{value!r} is not of the form NAME=NUMBER, such as time=30")
+            raise click.BadParameter(f"{value!r} is not of the form {option.metavar}, such as time=30")
         out[name.strip()] = int(number)
     return out or None
 

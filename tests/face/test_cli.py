@@ -224,7 +224,7 @@ def test_a_refinement_that_is_interrupted_leaves_the_fit(capsys, tiny, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr("emfppl.runtime.posterior.Posterior.refine", refine)
-    assert run(["fit", *tiny, "--refine"]) == 0
+    assert run(["fit", *tiny, "--refine"]) == 130
     out, err = capsys.readouterr()
     assert "ELBO" in out and "without it" in err
 
@@ -236,6 +236,34 @@ def test_calibrate(capsys, tiny, tmp_path):
     facts = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert facts["calibrated"] and len(facts["ranks"]["mu"]) == 20 and facts["pvalues"]["mu"] > 0.001
     assert "<svg" in figure.read_text()
+
+
+def test_calibrate_refuses_before_it_fits(capsys, program, tiny, monkeypatch):
+    monkeypatch.setattr("emfppl.bound.Bound.fit", lambda *_, **__: pytest.fail("fitted"))
+    flat = program("dim obs\ndata y[obs]: real\nmu ~ Flat()\ny[obs] ~ Normal(mu, 1)\n", "flat.emf")
+    assert run(["calibrate", flat, *tiny[1:3]]) == 1
+    assert "E1108" in capsys.readouterr().err
+
+
+def test_an_interrupted_calibration(capsys, tiny, monkeypatch):
+    from emfppl.runtime import calibrate
+
+    plain, begun = calibrate._ranks, []
+
+    def ranks(*arguments):
+        if begun:
+            raise KeyboardInterrupt
+        begun.append(1)
+        return plain(*arguments)
+
+    monkeypatch.setattr(calibrate, "_ranks", ranks)
+    assert run(["calibrate", *tiny[:3], "--no-progress", "--json"]) == 130
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["interrupted"] and facts["num"] == 1
+    monkeypatch.setattr("emfppl.runtime.posterior.Posterior.interrupted", True)
+    assert run(["calibrate", *tiny[:3], "--no-progress"]) == 130
+    out, err = capsys.readouterr()
+    assert (out, err.strip()) == ("", "interrupted")
 
 
 def test_fit_looks_for_trouble_before_it_works(capsys, tiny, tmp_path, monkeypatch):
@@ -279,10 +307,10 @@ def test_an_interrupted_fit_is_printed_and_saved(capsys, tiny, tmp_path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr("emfppl.runtime.progress.Progress.report", lambda *_: report)
-    assert run(["fit", *tiny, "-o", str(tmp_path / "tiny.emfit"), "--json"]) == 130
+    assert run(["fit", *tiny, "--guide", "full_rank", "-o", str(tmp_path / "tiny.emfit"), "--json"]) == 130
     facts = json.loads(capsys.readouterr().out)
     assert facts["interrupted"] and not facts["converged"]
-    assert run(["fit", *tiny]) == 130
+    assert run(["fit", *tiny, "--guide", "full_rank"]) == 130
     assert "interrupted" in capsys.readouterr().out
     import emfppl
 

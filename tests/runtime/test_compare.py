@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import arviz
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import emfppl
 from emfppl import EmfError
 from emfppl.runtime.compare import Comparison, Row
 from emfppl.runtime.loo import Loo, leave_out
+from emfppl.runtime.refined import Refined
 
 
 def exact_loo() -> np.ndarray:
@@ -62,8 +65,8 @@ def test_draws_of_nuts_give_what_arviz_gives():
 # ---------------------------------------------------------------- comparisons
 
 
-def made(elpd, guide_khat=0.2, khat=0.1):
-    return Loo(np.asarray(elpd, float), np.full(len(elpd), khat), 1.0, guide_khat)
+def made(elpd, khat=0.1, doubt=""):
+    return Loo(np.asarray(elpd, float), np.full(len(elpd), khat), 1.0, 0.2, doubt)
 
 
 def test_a_wrong_model_predicts_worse():
@@ -77,6 +80,29 @@ def test_a_wrong_model_predicts_worse():
     assert "predicts best" in table.verdict and "elpd" in str(table) and table.verdict in str(table)
 
 
+@pytest.mark.parametrize("text", ["y[n] ~ Normal(0, 1)", "param m: real\ny[n] ~ Normal(m, 1)"])
+def test_programs_without_latents(text):
+    fit = emfppl.fit(f"dim n\ndata y[n]: real\n{text}\n", {"y": Y}, progress=False)
+    loc = float(fit.params.get("m", 0.0))
+    found = fit.loo()
+    np.testing.assert_allclose(found.elpd, stats.norm.logpdf(Y, loc, 1), atol=1e-9)
+    assert found.p_loo == pytest.approx(0, abs=1e-9)
+    assert fit.refine(progress=False).to_arviz().log_likelihood["y"].shape == (4, 1000, len(Y))
+
+
+def test_weights_that_are_equal_but_for_rounding_count_equally():
+    fit = emfppl.fit(CONJUGATE, {"y": Y}, progress=False)
+    assert fit.certificate.exact
+    assert fit.loo().p_loo == pytest.approx(_exact_fitted().sum() - exact_loo().sum(), abs=0.1)
+
+
+def test_resampled_draws_of_a_poor_guide_are_doubted():
+    fit = fitted(CONJUGATE, "gated").refine("resample")
+    assert not fit.loo().doubt
+    poor = Refined(fit.program, fit.result, fit.eps, replace(fit.facts, khat=0.9))
+    assert "k-hat 0.90" in poor.loo().doubt and "k-hat 0.90" in poor.compare(fit).warnings[0]
+
+
 def test_names_of_the_same_program_tell_the_guide():
     table = fitted(CONJUGATE, "gated").compare(fitted(CONJUGATE, "full_rank"))
     assert sorted(row.name.partition(" ")[2] for row in table.rows) == ["(full_rank)", "(gated mean_field)"]
@@ -84,11 +110,11 @@ def test_names_of_the_same_program_tell_the_guide():
 
 
 def test_doubtful_figures_are_named():
-    good, bad = made([-1.0, -1.2]), made([-3.0, -9.0], guide_khat=0.9)
+    good, bad = made([-1.0, -1.2]), made([-3.0, -9.0], doubt="k-hat of the guide is high")
     table = Comparison((Row("a", good, 0.0, 0.0), Row("b", bad, -9.8, 3.0)))
-    assert table.warnings == ("b: k-hat of the guide is 0.90; compare fit.refine() instead",)
+    assert table.warnings == ("b: k-hat of the guide is high",)
     influential = made([-1.0], khat=0.8)
-    assert "1 entries" in Comparison((Row("c", influential, 0.0, 0.0),)).warnings[0] and influential.bad == 1
+    assert "1 entry is" in Comparison((Row("c", influential, 0.0, 0.0),)).warnings[0] and influential.bad == 1
 
 
 def test_other_data_are_refused(tmp_path):

@@ -129,6 +129,20 @@ def test_an_interrupted_sampler_keeps_what_it_has(monkeypatch):
     assert fit.interrupted and fit.num_draws == 200 and "interrupted" in fit.verdict and calls == [refining.FIRST]
 
 
+def test_an_interrupt_before_more_draws_keeps_those_from_before(monkeypatch):
+    plain = Nuts.draw
+
+    def draw(self, count):
+        if hasattr(self, "begun"):
+            raise KeyboardInterrupt
+        self.begun = True
+        return plain(self, 50)
+
+    monkeypatch.setattr(Nuts, "draw", draw)
+    fit = fitted(CONJUGATE, "gated").refine()
+    assert fit.interrupted and fit.num_draws == 200 and "interrupted" in fit.verdict
+
+
 # ---------------------------------------------------------------- pieces
 
 

@@ -69,6 +69,16 @@ def test_every_kind_of_guide_comes_back(tmp_path, guide):
     assert np.array_equal(emfppl.open(tmp_path / "a").draws["a"], fit.draws["a"])
 
 
+def test_pseudo_observations_come_back(tmp_path):
+    """Latents of a Gaussian block beside ones that are summed out: what the file was written in is what it is read in."""
+    text = "dim n\ndata y[n]: real\nm ~ Normal(0, 3)\nz[n] ~ Bernoulli(0.4)\ny[n] ~ Normal(m * z, 1)\n"
+    fit = emfppl.fit(text, {"y": [0.1, 1.2, 3.1]}, budget="quick", progress=False)
+    fit.save(tmp_path / "a")
+    again = emfppl.open(tmp_path / "a")
+    assert fit.guide == "messages" and np.array_equal(again.draws["m"], fit.draws["m"])
+    assert again.loo().total == pytest.approx(fit.loo().total)
+
+
 def test_single_precision_and_figures_that_are_not_finite(tmp_path):
     fit = emfppl.fit("m ~ Normal(0, 1)\n", precision="float32", progress=False)
     fit.save(tmp_path / "a")
