@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 
 from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
-from emfppl.runtime.certificate import USABLE_KHAT, certify
+from emfppl.runtime.certificate import EQUAL, USABLE_KHAT, certify
 from emfppl.runtime.precision import precision
 from emfppl.runtime.refine import log_weights_at, need_outcomes
 from emfppl.runtime.refined import Refined
@@ -118,8 +118,9 @@ def _leave_out(pointwise: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarr
 
 
 def _smoothed(log_ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smoothed log weights (N, draws) that add up to 1, and their k-hats (N,)."""
+    """Smoothed log weights (N, draws) that add up to 1, and their k-hats (N,), −inf where all ratios are equal."""
     import arviz
 
     smoothed, khat = arviz.psislw(log_ratios)
-    return np.asarray(smoothed), np.atleast_1d(khat)
+    equal = np.ptp(log_ratios, axis=1) <= EQUAL * np.maximum(1.0, np.abs(log_ratios[:, 0]))
+    return np.asarray(smoothed), np.where(equal, -np.inf, np.atleast_1d(khat))

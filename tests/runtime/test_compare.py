@@ -86,7 +86,7 @@ def test_programs_without_latents(text):
     loc = float(fit.params.get("m", 0.0))
     found = fit.loo()
     np.testing.assert_allclose(found.elpd, stats.norm.logpdf(Y, loc, 1), atol=1e-9)
-    assert found.p_loo == pytest.approx(0, abs=1e-9)
+    assert found.p_loo == pytest.approx(0, abs=1e-9) and found.bad == 0
     assert fit.refine(progress=False).to_arviz().log_likelihood["y"].shape == (4, 1000, len(Y))
 
 
