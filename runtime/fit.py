@@ -96,13 +96,16 @@ def _climbed(task: Task, wanted: bool, recipes: tuple[Recipe, ...]) -> Ladder:
 
 
 def _checked(rung: Rung) -> Certificate:
-    """The certificate, with the exact evidence where quadrature finds it."""
-    if not rung.guide.recipe.blocks or rung.certificate.exact or rung.search.interrupted:
+    """The certificate, with the exact evidence where quadrature finds it; a sum of squares that nearly cancel, it needs double
+    precision."""
+    if not rung.guide.recipe.blocks or rung.search.interrupted:
         return rung.certificate
     try:
         found = exact_evidence(rung.guide, rung.params, QUADRATURE)
     except KeyboardInterrupt:  # the fit itself is done; only its check is not
         found = None
+    if found is not None and rung.certificate.exact:
+        return replace(rung.certificate, elbo=found[0], log_evidence=found[0])
     if found is None or not found[1] <= CLOSE:
         return rung.certificate
     return replace(rung.certificate, exact_evidence=found[0], exact_error=found[1])

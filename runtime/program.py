@@ -180,8 +180,8 @@ class Program:
     # ------------------------------------------------------------ params
 
     def param_starts(self) -> dict[str, np.ndarray]:
-        """Where the `param` variables start, in unconstrained space."""
-        with precision("float64"):
+        """Where the `param` variables start, in unconstrained space: numbers, in whatever is being traced."""
+        with precision("float64"), jax.ensure_compile_time_eval():
             found = {v.name: param_map(self, v.name, self.data) for v in self.graph.of_role(Role.PARAM)}
             return {name: np.asarray(m.inverse(jnp.asarray(self.data[name], float))[0]) for name, m in found.items()}
 

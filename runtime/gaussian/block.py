@@ -82,7 +82,8 @@ class Block:
 
     @property
     def outer(self) -> tuple[str, ...]:
-        return self.division.outer
+        """The other latents, and data with missing entries that are latents."""
+        return *self.division.outer, *self.program.binding.latent
 
     @cached_property
     def outer_keys(self) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ SEARCHES = 20
 
 def exact_evidence(guide: Guide, params: Any, seconds: float = 10.0) -> tuple[float, float] | None:
     """The log evidence and an estimate of its error, the difference between two resolutions; None where more than two numbers are
-    left, or something was not Gaussian. Takes about so many `seconds` at most."""
+    left, something was not Gaussian, or the density is nothing but rounding where the guide is. Takes about so many `seconds` at
+    most."""
     dim = guide.backbone.dim
     if dim > LARGEST or "sites" in params:
         return None
@@ -40,7 +41,8 @@ def exact_evidence(guide: Guide, params: Any, seconds: float = 10.0) -> tuple[fl
         if dim == 0:
             return float(jax.jit(guide.log_weight)(params, jnp.zeros(0), guide.data)), 0.0
         density = _Density(guide, params)
-        return _integral(density, *_box(density), seconds)
+        box = _box(density)
+        return None if box is None else _integral(density, *box, seconds)
 
 
 class _Density:
@@ -83,13 +85,16 @@ def _values(density: _Density, grid: np.ndarray) -> np.ndarray:
     return density(grid.reshape(-1, grid.shape[-1])).reshape(grid.shape[:-1])
 
 
-def _box(density: _Density) -> tuple[np.ndarray, np.ndarray]:
-    """A box outside which the density is negligible."""
+def _box(density: _Density) -> tuple[np.ndarray, np.ndarray] | None:
+    """A box outside which the density is negligible; None where no density was found."""
     low, high = np.full(density.dim, -8.0), np.full(density.dim, 8.0)
     for _ in range(SEARCHES):
         values = _values(density, _grid(low, high, COARSE))
+        inside = values > values.max() - NEGLIGIBLE
+        if not inside.any():
+            return None
         step, before = (high - low) / COARSE, high - low
-        first, last = np.array([_ends(values > values.max() - NEGLIGIBLE, axis) for axis in range(density.dim)]).T
+        first, last = np.array([_ends(inside, axis) for axis in range(density.dim)]).T
         open_low, open_high = first == 0, last == COARSE
         low, high = (
             np.where(open_low, low - 0.5 * before, low + (first - 1) * step),

@@ -41,6 +41,10 @@ def test_of_two_numbers_against_scipy():
     np.testing.assert_allclose(value, np.log(exact), atol=1e-6)
 
 
+def test_not_where_there_is_nothing_but_rounding():
+    assert evidence(CONJUGATE, {"y": Y}, Frame(np.array([1e9]), np.array([1e-3]))) is None
+
+
 def test_not_of_more():
     text = "data y: real\na ~ Normal(0, 1)\nb ~ Normal(a, 1)\nc ~ Normal(b, 1)\ny ~ Normal(c, 1)\n"
     assert evidence(text, {"y": 1.0}, Frame(np.zeros(3), np.ones(3))) is None

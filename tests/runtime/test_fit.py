@@ -44,6 +44,16 @@ def test_every_guide_is_exact_on_a_conjugate_normal(guide):
     assert f.seconds > 0 and f.ess > 0.99
 
 
+def test_an_exact_evidence_is_one_in_single_precision():
+    """Squares of 10⁵ sds of the data all but cancel."""
+    y = 1000 + 0.01 * np.arange(5.0)
+    f = fit(CONJUGATE.replace("Normal(mu, 1)", "Normal(mu, 0.01)").replace("Normal(0, 2)", "Normal(0, 1000)"), {"y": y},
+            precision="float32")
+    each, sd = stats.norm.logpdf(y, y.mean(), 0.01).sum(), 0.01 / 5**0.5
+    exact = each + 0.5 * np.log(2 * np.pi) + np.log(sd) + stats.norm.logpdf(y.mean(), 0, (1e6 + sd**2) ** 0.5)
+    assert f.verdict.startswith("exact") and f.elbo == f.log_evidence == pytest.approx(exact, abs=1e-4)
+
+
 def test_splines_follow_the_tail_of_a_scale():
     """Eight schools with their effects integrated out, over log tau alone: the evidence is a quadrature."""
     y, s = np.array([28.0, 8, -3, 7, -1, 1, 18, 12]), np.array([15.0, 10, 16, 11, 9, 11, 10, 18])

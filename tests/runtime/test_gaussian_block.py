@@ -77,9 +77,17 @@ def test_against_numpy(case):
     np.testing.assert_allclose(block.of_values({**values, **block.values(z, outer)}), z, rtol=1e-12)
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[4]], ids=lambda c: c.name)
-def test_the_parts_make_up_the_joint_density(case):
-    program = program_of(case.text, case.data)
+GAPS = (
+    "dim o\ndata x[o]: real?\ndata y[o]: real\nm ~ Normal(0, 1)\nb ~ Normal(0, 1)\nx[o] ~ Normal(m, 1)\n"
+    "y[o] ~ Normal(b * x, 0.5)\n",
+    {"x": [0.3, np.nan, 1.2], "y": [0.5, -1.0, 0.2]},
+)
+PARTS = {"hierarchy": (CASES[0].text, CASES[0].data), "gaps": (CASES[4].text, CASES[4].data), "gaps that are latents": GAPS}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_parts_make_up_the_joint_density(name):
+    program = program_of(*PARTS[name])
     block = block_of(program)
     values = at_random(program, 3)
     outer, z = {name: values[name] for name in block.outer}, block.of_values(values)

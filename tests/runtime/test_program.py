@@ -290,6 +290,8 @@ def test_params_are_set_from_unconstrained_values():
     with precision("float64"):
         program = program_of(text, {"y": 0.5})
         starts = program.param_starts()
+        traced = jax.jit(lambda: jnp.asarray(isinstance(program.param_starts()["s"], np.ndarray)))
+        assert traced()
         assert float(program.data["t"]) == 4.0
         data = program.with_params({"s": starts["s"] + 1.0, "c": np.array([1.0, 2.0])})
         assert float(data["s"]) == pytest.approx(2 * np.e)
