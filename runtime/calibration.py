@@ -112,10 +112,9 @@ class Calibration:
 
     def figure(self) -> Any:
         """The figure, of Matplotlib."""
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            raise wrong("The figure is drawn by Matplotlib, which is not installed.", "pip install 'emfppl[plot]'") from None
+        need_matplotlib()
+        from matplotlib.figure import Figure
+
         names = self._suspects
         columns = min(4, max(len(names), 1))
         rows = -(-max(len(names), 1) // columns)
@@ -139,6 +138,14 @@ class Calibration:
         ax.axhline(0, color="0.5", linewidth=0.5)
         ax.set_title(f"{name}, p = {self.pvalues[name]:.2g}", fontsize=8, color="#c0392b" if bad else "black")
         ax.tick_params(labelsize=7)
+
+
+def need_matplotlib() -> None:
+    """Raise `EmfError` E1302 where Matplotlib can't be imported."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise wrong("The figure is drawn by Matplotlib, which is not installed.", "pip install 'emfppl[plot]'") from None
 
 
 # ---------------------------------------------------------------- the test

@@ -10,6 +10,7 @@ import numpy as np
 
 from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.runtime.arguments import wrong
 from emfppl.runtime.loo import Loo, loo, spread
 from emfppl.runtime.summary import escaped, number, table
 
@@ -74,6 +75,8 @@ def _doubts(row: Row) -> list[str]:
 def compare(fits: list[Posterior]) -> Comparison:
     """See `Posterior.compare`."""
     for other in fits[1:]:
+        if not hasattr(other, "certificate"):
+            raise wrong(f"`compare` takes other fits; {other!r} is none.", "write fit.compare(other)")
         _need_same_data(fits[0], other)
     found = list(zip(_names(fits), map(loo, fits), strict=True))
     found.sort(key=lambda pair: -pair[1].total)

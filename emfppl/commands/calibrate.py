@@ -11,9 +11,11 @@ from emfppl.commands.inputs import data_option, read_all, size_option, source
 from emfppl.commands.output import echo_json, need_writable
 from emfppl.compilation_cache import use_cache
 from emfppl.compiler.pipeline import compile_text
+from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.arguments import LARGEST_SEED
 
 MISCALIBRATED, INTERRUPTED = 1, 130
+FIGURES = (".svg", ".png", ".pdf")
 
 
 @click.command()
@@ -44,7 +46,7 @@ def calibrate(
     Exit status 1 if the ranks are not uniform. Ctrl-C ends it, and what has been ranked so far is printed.
     """
     text, progress = source(file), not no_progress and sys.stderr.isatty()
-    need_writable(plot)
+    _need_drawable(plot)
     use_cache()
     from emfppl.model import Model
     from emfppl.runtime.calibrate import refuse
@@ -67,3 +69,16 @@ def calibrate(
     if found.interrupted:
         return INTERRUPTED
     return 0 if found.calibrated else MISCALIBRATED
+
+
+def _need_drawable(plot: Path | None) -> None:
+    """Refuse a figure that can't be drawn, before any work is done for it: E1203, E1302."""
+    if plot is None:
+        return
+    need_writable(plot)
+    if plot.suffix.lower() not in FIGURES:
+        hint = f"its name ends in {', '.join(FIGURES[:-1])} or {FIGURES[-1]}"
+        raise EmfError([Diagnostic("E1203", f"{plot} can't be written: it is not of a kind that is drawn.", hint=hint)])
+    from emfppl.runtime.calibration import need_matplotlib
+
+    need_matplotlib()

@@ -61,7 +61,7 @@ FACTS = ("elbo", "elbo_se", "log_evidence", "exact_evidence", "khat", "ess", "co
     is_flag=False,
     flag_value="nuts",
     type=click.Choice(["nuts", "resample"]),
-    help="Then draw by NUTS in the space that the fit has straightened, or resample.",
+    help="Then draw by NUTS in the space that the fit has straightened, or resample. Before FILE: --refine=nuts.",
 )
 @click.option("--json", "machine", is_flag=True, help="Print the verdict and a row for every scalar as JSON.")
 @click.option("--no-progress", is_flag=True, help="No progress bar.")

@@ -243,6 +243,8 @@ def test_calibrate_refuses_before_it_fits(capsys, program, tiny, monkeypatch):
     flat = program("dim obs\ndata y[obs]: real\nmu ~ Flat()\ny[obs] ~ Normal(mu, 1)\n", "flat.emf")
     assert run(["calibrate", flat, *tiny[1:3]]) == 1
     assert "E1108" in capsys.readouterr().err
+    assert run(["calibrate", *tiny[:3], "--plot", "ranks.txt"]) == 1
+    assert "ends in .svg, .png or .pdf" in capsys.readouterr().err
 
 
 def test_an_interrupted_calibration(capsys, tiny, monkeypatch):

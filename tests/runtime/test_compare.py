@@ -121,6 +121,8 @@ def test_other_data_are_refused(tmp_path):
     fit = fitted(CONJUGATE, "gated")
     with pytest.raises(EmfError, match="E1107"):
         fit.compare(fitted(LABELLED))
+    with pytest.raises(EmfError, match="E1302"):
+        fit.compare("other.emfit")
     with pytest.raises(EmfError, match="different v"):
         fit.compare(fitted(CHAIN))
     fit.save(tmp_path / "fit")
