@@ -12,7 +12,7 @@ import numpy as np
 
 from emfppl.runtime.budget import Budget
 from emfppl.runtime.certificate import Certificate, certify
-from emfppl.runtime.choose_guide import build_guide
+from emfppl.runtime.choose_guide import FULL_RANK_UP_TO, build_guide
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.minibatch import Minibatch
 from emfppl.runtime.optimise.rounds import UNKNOWN, Plan, Rounds, Search
@@ -222,11 +222,28 @@ def _starts(task: Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], bool
     by_mode = recipe.affine == "full_rank" or starts.own.size or guide.gates.conjugate
     mode = starts.find_mode() if by_mode else None
     if mode is None:
-        centre = starts.at_centre()
-        return [centre, starts.beside(centre)][: _count_of_starts(task)], False
+        return _without_mode(task, starts, by_mode), False
     first = starts.at_mode(mode)
+    on_path = [] if mode.settled else _on_path(task, starts)
     second = starts.beside(first) if recipe.shut else starts.at_centre()
-    return [first, second][: _count_of_starts(task)], mode.settled
+    return [*on_path, first, second][: _count_of_starts(task)], mode.settled
+
+
+def _without_mode(task: Task, starts: Starts, wanted: bool) -> list[Start]:
+    """Starts where there is no mode, though `wanted`, or none was looked for."""
+    on_path = _on_path(task, starts) if wanted or starts.dim > FULL_RANK_UP_TO else []
+    centre = starts.at_centre()
+    return [*on_path, centre, *([] if on_path else [starts.beside(centre)])][: _count_of_starts(task)]
+
+
+def _on_path(task: Task, starts: Starts) -> list[Start]:
+    """The best normal approximation on the way uphill, if there is one. It takes some hundred passes through all data, which
+    batches are there to save."""
+    if task.batch is not None:
+        return []
+    task.progress.say("following paths uphill")
+    normal = starts.find_normal()
+    return [] if normal is None else [starts.at_normal(normal)]
 
 
 def _count_of_starts(task: Task) -> int:

@@ -25,14 +25,19 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Frame:
-    """Fixed coordinates u = loc + scale · v, before any learning: scale (D,), or (D, D) lower triangular."""
+    """Fixed coordinates u = loc + scale · v, before any learning: scale (D,), or (D, D) lower triangular; with `weights` W (D, k)
+    and scale (D,) u = loc + scale ∘ (v + W Wᵀ v)."""
 
     loc: np.ndarray
     scale: np.ndarray
+    weights: np.ndarray | None = None
 
     @property
     def widths(self) -> np.ndarray:
         """The standard deviation of every coordinate for standard normal v: (D,)."""
+        if self.weights is not None:  # (I + W Wᵀ)² = I + W (2 I + Wᵀ W) Wᵀ
+            core = 2 * np.eye(self.weights.shape[1]) + self.weights.T @ self.weights
+            return np.abs(self.scale) * np.sqrt(1 + np.sum((self.weights @ core) * self.weights, axis=1))
         return np.abs(self.scale) if self.scale.ndim == 1 else np.linalg.norm(self.scale, axis=1)
 
 
@@ -40,6 +45,7 @@ class Affine(ABC):
     """A family of affine maps u = loc + A v of dimension `dim`, parameters a flat dict of arrays."""
 
     name: str
+    rank: int | None = 0  # how many directions a start may stretch beside a diagonal; None: any covariance
 
     def __init__(self, dim: int):
         self.dim = dim

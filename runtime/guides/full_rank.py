@@ -18,6 +18,7 @@ class FullRank(Affine):
     """A normal distribution with any covariance; D + D (D + 1) / 2 parameters, N stored as its D (D − 1) / 2 entries by rows."""
 
     name = "full_rank"
+    rank = None
 
     def __init__(self, dim: int):
         super().__init__(dim)

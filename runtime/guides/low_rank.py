@@ -18,6 +18,7 @@ class LowRank(Affine):
     """A normal distribution whose covariance is diagonal plus rank r; D (2 + r) parameters."""
 
     name = "low_rank"
+    rank: int
 
     def __init__(self, dim: int, rank: int):
         super().__init__(dim)
@@ -29,7 +30,10 @@ class LowRank(Affine):
 
     def start(self, frame: Frame, rng: np.random.Generator) -> Params:
         weights = 0.01 * rng.normal(size=(self.dim, self.rank))  # at zero the gradient in W vanishes
-        return {"loc": frame.loc, "log_scale": np.log(frame.widths), "weights": weights}
+        if frame.weights is None:
+            return {"loc": frame.loc, "log_scale": np.log(frame.widths), "weights": weights}
+        given = frame.weights[:, : self.rank]
+        return {"loc": frame.loc, "log_scale": np.log(frame.scale), "weights": np.c_[given, weights[:, given.shape[1] :]]}
 
     def _core(self, weights: jax.Array) -> jax.Array:
         """I_r + Wᵀ W: (r, r)."""

@@ -1,4 +1,5 @@
-"""Where a fit starts: at the mode with the curvature there, and narrow at the prior's centre.
+"""Where a fit starts: at the mode with the curvature there, at the best normal approximation on the way there, and narrow at the
+prior's centre.
 
 The mode is that of the noise u (and of the `param` variables, jointly), so under open gates the density has the prior's
 structure taken out and a proper mode where the density of the variables themselves has none (a funnel).
@@ -6,7 +7,9 @@ structure taken out and a proper mode where the density of the variables themsel
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -15,17 +18,20 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from emfppl.compiler.affine import has_bent_loop
-from emfppl.runtime.compile import once, solves
+from emfppl.runtime.compile import once, seldom, solves
 from emfppl.runtime.guide import CENTRE_WIDTH, Guide
 from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.optimise.mode import Mode, Second, derivatives, differences, find_mode
+from emfppl.runtime.optimise.pathfinder import Normal, find_normal
 from emfppl.runtime.precision import precision
+from emfppl.runtime.threads import one_thread_each
 
 MODE_STARTS = 4  # fewer where the Hessians of all starts would be larger than those of 4 starts in 25 dimensions
 MODE_STEPS = 200
 LOOP_STARTS, LOOP_STEPS = 16, 60  # of programs with a latent loop that is not affine
 PROBES = 64
 MODE_MEMORY = 100_000_000  # numbers that the Hessians of all starts may hold at once
+PATHS, ONE_PATH_FROM = 2, 50_000  # paths to follow; numbers a draw from which it is one
 
 Tree = Any
 
@@ -103,7 +109,36 @@ class Starts:
         order = np.argsort(np.where(np.isfinite(values), -values, np.inf))
         return points[order[np.isfinite(values[order])]]
 
+    def find_normal(self) -> Normal | None:
+        """The best normal approximation of the noise along paths uphill from the prior's centre and a point near it, the `param`
+        variables staying where they are; None if none is better than a narrow one at the centre."""
+        dim = self.guide.backbone.dim
+        starts = self.points(PATHS if self.elements <= ONE_PATH_FROM else 1)[:, :dim]
+        if not dim:
+            return None
+        with precision("float64"), one_thread_each():
+            data = self.guide.data
+
+            def slope(u: np.ndarray) -> tuple[float, np.ndarray]:
+                value, gradient = jax.device_get(self._slope(u, data))
+                return float(value), np.asarray(gradient, np.float64)
+
+            least = Normal.narrow(self.guide.centre())
+            return find_normal(slope, starts, self.guide.backbone.affine.rank, least, self.seed)
+
+    @cached_property
+    def _slope(self) -> Callable[..., Any]:
+        """The compiled log density of the noise alone, with its gradient."""
+        own = self.own
+        density = lambda u, data: self.log_density(jnp.concatenate([u, own]), data)  # noqa: E731
+        found: Callable[..., Any] = seldom(jax.value_and_grad(density), self.guide.program)
+        return found
+
     # ------------------------------------------------------------ starts
+
+    def at_normal(self, normal: Normal) -> Start:
+        """A normal approximation of the noise."""
+        return self._start(normal.frame(self.guide.backbone.affine.rank), self.own, np.ones(self.own.size))
 
     def at_mode(self, mode: Mode) -> Start:
         """The normal approximation at the mode."""
