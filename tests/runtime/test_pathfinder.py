@@ -15,7 +15,7 @@ from emfppl.runtime import ladder
 from emfppl.runtime.bind import bind
 from emfppl.runtime.choose_guide import build_guide
 from emfppl.runtime.guides.backbone import Frame
-from emfppl.runtime.optimise.mode import find_mode
+from emfppl.runtime.optimise.mode import Mode, find_mode
 from emfppl.runtime.optimise.pathfinder import MEMORY, Curvature, Normal, find_normal
 from emfppl.runtime.optimise.quasi_newton import balanced_noise
 from emfppl.runtime.optimise.starts import Starts
@@ -151,7 +151,7 @@ def program():
     return Program(bind(compile_text(SourceText(TEXT)), {"y": 1.5}))
 
 
-def begun(program, recipe, monkeypatch, **options):
+def begun(program, recipe, **options):
     """The starts of a guide, and their ELBOs on some draws."""
     guide = build_guide(program, recipe)
     task = SimpleNamespace(workshop=SimpleNamespace(starts=lambda g, t: Starts(g, 0, 500)), elements=500, batch=None)
@@ -168,20 +168,31 @@ def evidence():
 
 
 @pytest.mark.parametrize("recipe", [Recipe("mean_field", gates="shut"), Recipe("low_rank", rank=4, gates="shut")])
-def test_guides_of_many_latents_start_there(recipe, program, monkeypatch):
+def test_guides_of_many_latents_start_there(recipe, program):
     """With independent elements the posterior of all latents has a known best ELBO; a direction beside them could give all."""
     curvature = np.eye(240) + 1.0
     best = evidence() - 0.5 * (np.sum(np.log(np.diag(curvature))) - np.linalg.slogdet(curvature)[1])
-    on_path, centre = begun(program, recipe, monkeypatch)
+    on_path, centre = begun(program, recipe)
     assert on_path > best - 1 and centre < best - 50
     assert on_path < evidence() + 1e-6
-    assert len(begun(program, recipe, monkeypatch, batch=("k", 10))) == 2
+
+
+def test_batches_start_at_the_centre(program, monkeypatch):
+    monkeypatch.setattr(Starts, "find_normal", lambda self: pytest.fail("that is a pass through all data"))
+    assert len(begun(program, Recipe("mean_field", gates="shut"), batch=("k", 10))) == 2
 
 
 def test_a_full_covariance_without_a_hessian_starts_there(program, monkeypatch):
     monkeypatch.setattr("emfppl.runtime.optimise.starts.MODE_MEMORY", 100)
-    on_path, _ = begun(program, Recipe("full_rank", gates="shut"), monkeypatch)
+    on_path, _ = begun(program, Recipe("full_rank", gates="shut"))
     assert on_path == pytest.approx(evidence(), abs=0.1)
+
+
+def test_it_comes_before_a_mode_that_has_not_settled(program, monkeypatch):
+    wrong = Mode(np.full(240, 0.02), -5.0, 1e4 * np.eye(240), settled=False)
+    monkeypatch.setattr(Starts, "find_mode", lambda self: wrong)
+    on_path, at_mode = begun(program, Recipe("full_rank", gates="shut"))
+    assert on_path == pytest.approx(evidence(), abs=0.1) and at_mode < on_path - 100
 
 
 def test_a_low_rank_start_keeps_its_directions():
