@@ -219,7 +219,7 @@ def _starts(task: Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], bool
     """The starts, and whether the first is at a mode."""
     starts = task.workshop.starts(guide, task)
     task.progress.say("looking for the mode")
-    by_mode = recipe.affine == "full_rank" or starts.own.size or guide.gates.conjugate
+    by_mode = recipe.affine == "full_rank" or starts.own.size > 0 or bool(guide.gates.conjugate)
     mode = starts.find_mode() if by_mode else None
     if mode is None:
         return _without_mode(task, starts, by_mode), False
