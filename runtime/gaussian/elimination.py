@@ -115,7 +115,7 @@ def _back(group: Group, c: _Columns, w: Any, z: Any) -> Any:
     value = w / jnp.sqrt(c.pivot)
     if group.k:
         value = value - jnp.sum(c.local * spread(z, group.near).reshape(group.k, group.m), axis=0)
-    return value - z[group.far] @ c.shared if group.s else value
+    return value - z.at[group.far].get(mode="promise_in_bounds") @ c.shared if group.s else value
 
 
 def _split(x: Any, sizes: list[int]) -> list[Any]:
