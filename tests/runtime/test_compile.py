@@ -31,7 +31,7 @@ SMALL, LARGE = program(CONJUGATE, {"y": Y}), program(CONJUGATE, {"y": np.zeros(6
 SOLVED = program(DECAY, {"t": [0.5, 1.0], "y": [0.7, 0.5]})
 
 
-def test_grades(monkeypatch):
+def test_grades(well_compiled, monkeypatch):
     given = []
     monkeypatch.setattr(jax, "jit", lambda function, compiler_options=None: given.append(compiler_options))
     for made in (SMALL, LARGE, SOLVED):
