@@ -144,19 +144,21 @@ def _positions(
             case At(label, scale, offset):
                 axis = next(k for k, loop in enumerate(event.loops) if loop.label == label)
                 loop = event.loops[axis]
-                values = _bounded(scale) * (_bounded(loop.start) + np.arange(loop.count)) + _bounded(trial.size(offset))
+                values = _bounded(scale) * (_bounded(loop.start) + _counted(loop.count)) + _bounded(trial.size(offset))
             case Whole(part):
                 values, axis = (
-                    np.arange(trial.size(part.lower), trial.size(part.upper)),
+                    np.arange(_held(trial.size(part.lower)), _held(trial.size(part.upper))),
                     len(event.loops) + wholes.index(n),
                 )
             case Gather(Positions() as moving):
                 axis = next(k for k, loop in enumerate(event.loops) if loop.label == moving.loop)
-                rounds = event.loops[axis].start + np.arange(event.loops[axis].count)
+                rounds = _bounded(event.loops[axis].start) + _counted(event.loops[axis].count)
                 for end in windows.ends(moving):
-                    reached = moving.scale * rounds + trial.size(end.offset)
+                    reached = _bounded(moving.scale) * rounds + _bounded(trial.size(end.offset))
                     if not _in_range(trial, event, end, reached, size, info, n, span):
                         return None
+                if not len(rounds) or trial.size(moving.axis.length) > LARGEST:
+                    return None
                 along = (axis, len(event.loops) + wholes.index(n))
                 out.append(np.clip(windows.grid(moving, rounds, along, rank, trial.size), 0, max(size - 1, 0)))
                 total *= trial.size(moving.axis.length)
@@ -170,12 +172,22 @@ def _positions(
         if axis is not None:
             place[axis] = len(values)
         out.append(np.clip(values, 0, max(size - 1, 0)).reshape(place))
-    return out if total <= LARGEST else None
+    return out if max([total, *(loop.count for loop in event.loops)]) <= LARGEST else None
 
 
 def _bounded(number: int) -> int:
     """A number that arrays can hold; what is beyond is outside of every dim all the same."""
     return max(-FARTHEST, min(FARTHEST, number))
+
+
+def _counted(count: int) -> np.ndarray:
+    """The numbers of rounds, as many as are run in thought and one more."""
+    return np.arange(min(count, LARGEST + 1))
+
+
+def _held(end: int) -> int:
+    """The end of a range, or one that is beyond every dim run in thought."""
+    return max(-LARGEST, min(LARGEST + 1, end))
 
 
 def _in_range(

@@ -148,3 +148,11 @@ def test_wrong(code, text):
 def test_large_fixed_sizes_cost_nothing():
     text = "dim d = 100000000\nx[0] ~ Normal(0, 1)\nfor t in d[1:] {\n  x[t] ~ Normal(x[t-1], 1)\n}\n"
     assert codes(text) == []
+
+
+@pytest.mark.parametrize("range_", ["time[:B]", "time[B:]", "time[2:]"])
+@pytest.mark.parametrize("window", ["t-2:t+1", "t-2:t+B", "t-B:t+1", "B*t-2:B*t+1", "t-B:t-B+3", "B:", ":B"])
+def test_numbers_that_no_array_can_hold(range_, window):
+    """Whatever is said of them, it is said in so many words."""
+    text = f"dim time\ndata y[time]: real\nz[time] ~ Normal(0, 1)\nfor t in {range_} {{ y[t] ~ Normal(mean(z[{window}]), 1) }}\n"
+    assert set(codes(text.replace("B", "9" * 20))) <= {"E0608", "E0305", "E0307", "W0101", "E0602"}
