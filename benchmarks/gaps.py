@@ -3,14 +3,15 @@
 A row a task and seed: ELBO, gap (evidence − ELBO), its standard error, k-hat, effective sample size, numbers that are
 learned, seconds to compile (XLA) and for all the rest of the fit, the guide, what is to be reached, and whether it is. Where a
 task has many data sets, all of them are fitted, and the figures are those of the widest gap. Evidences are computed anew
-(`benchmarks/exact.py`).
+(`benchmarks/exact.py`). Below: which rungs of a fit ended below the one that they started from.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from emfppl.runtime.bind import bind
 from emfppl.runtime.fit import fit_program
 from emfppl.runtime.posterior import Posterior
 from emfppl.runtime.program import Program
+from emfppl.runtime.report import Attempt
 
 HEAD = ("task", "seed", "ELBO", "gap", "error", "k-hat", "ESS", "params", "compile", "fit", "guide", "to reach", "reached")
 WIDTHS = (22, 4, 10, 9, 8, 6, 5, 6, 7, 6, 24, 28, 8)
@@ -71,6 +73,8 @@ def main(chosen: Options) -> None:
         rows.append(row)
     reached = sorted({r["name"] for r in rows} - {r["name"] for r in rows if not reaches(r)})
     print(f"\nreached with every seed: {len(reached)} of {len(names)} ({', '.join(reached)})")
+    fell = [f"{r['name']} by {r['fell']:.2g}" for r in rows if r.get("fell")]
+    print(f"rungs that ended below the one they started from: {', '.join(fell) or 'none'}")
 
 
 def reaches(row: Row) -> bool:
@@ -94,14 +98,21 @@ def measure(task: Task) -> Row:
     model = emfppl.load(ROOT / known.model)
     rows = [one(known, model, data, task["seed"]) for data in known.sets()]
     first = {k: rows[0][k] for k in ("seconds", "compiling")}
-    return {**max(rows, key=lambda row: row["gap"]), **first, "sets": len(rows)}
+    return {**max(rows, key=lambda row: row["gap"]), **first, "fell": max(r["fell"] for r in rows), "sets": len(rows)}
 
 
 def one(known: Known, model: Any, data: Data, seed: int) -> Row:
     """One fit against the evidence of its data."""
     evidence, error = known.evidence(data)
     fit, times = Stopwatch().timed(lambda: _fit(model, data, seed))
-    return {**verdict(fit), **times, "evidence": evidence, "evidence_error": error, "gap": evidence - fit.elbo}
+    figures = {"evidence": evidence, "evidence_error": error, "gap": evidence - fit.elbo}
+    return {**verdict(fit), **times, **figures, "fell": fall(fit.result.report.attempts)}
+
+
+def fall(attempts: Sequence[Attempt]) -> float:
+    """How many nats, beyond two standard errors, a rung ended below the one that it started from: a guide of the same kind."""
+    pairs = [(a, b) for a, b in pairwise(attempts) if a.guide.startswith("messages") == b.guide.startswith("messages")]
+    return max([0.0, *(a.elbo - b.elbo - 2 * float(np.hypot(a.elbo_se, b.elbo_se)) for a, b in pairs)])
 
 
 def _fit(model: Any, data: Data, seed: int) -> Posterior:

@@ -53,8 +53,6 @@ if TYPE_CHECKING:
 FULL_RANK_UP_TO, OF_BENT_LOOPS = 200, 500  # latents; of programs with a loop that is not affine
 NAMES = ("auto", "mean_field", "full_rank", "low_rank", "gated", "geometric", "conjugate", "messages", "splines", *FLOWS)
 GATED = {"gated": "affine", "geometric": "geometric", "conjugate": "conjugate"}
-
-
 FLOW, WIDE = FLOWS["iaf"], Flow(layers=3, hidden=(64, 64))
 
 

@@ -14,6 +14,7 @@ import emfppl
 from benchmarks import asvi, exact, gaps, peers, posteriordb, rows, scaling
 from benchmarks.agreement import EXAMPLES, PAPER, paper
 from emfppl.runtime.precision import precision
+from emfppl.runtime.report import Attempt
 
 SCHOOLS = {k: np.array(v, float) for k, v in json.loads((EXAMPLES / "eight_schools.json").read_text()).items()}
 TASKS = {t.name: t for t in paper()}
@@ -149,6 +150,14 @@ def test_what_is_to_be_reached():
     assert not gaps.TASKS["seeds"].reached(row)
     assert gaps.TASKS["lorenz_smoothing"].reached({**row, "gap": 0.55, "evidence_error": 0.03})
     assert all((gaps.ROOT / known.model).exists() and known.sets() for known in gaps.TASKS.values())
+
+
+def test_rungs_that_fell():
+    """Only to a guide of the same kind, and beyond the noise of both."""
+    rungs = [("messages, full_rank", -1.0, 0.3), ("messages, splines", -1.5, 0.0), ("messages, iaf", -2.5, 0.4), ("iaf", -9, 0)]
+    attempts = [Attempt(name, 1, elbo, se, 0.1, 0.5, 0.9, 10, 1.0, converged=True) for name, elbo, se in rungs]
+    assert gaps.fall(attempts) == pytest.approx(0.2)
+    assert gaps.fall(attempts[:2]) == gaps.fall(attempts[2:]) == gaps.fall([]) == 0
 
 
 # ---------------------------------------------------------------- peers and scaling
