@@ -28,6 +28,7 @@ from emfppl.runtime.gaussian import moments
 from emfppl.runtime.gaussian.coordinates import Coordinates
 from emfppl.runtime.gaussian.footprints import Footprint, folded, joined
 from emfppl.runtime.gaussian.pattern import Pattern, TooDense, pattern
+from emfppl.runtime.gaussian.placing import spread
 from emfppl.runtime.gaussian.plan import Plan, make_plan
 from emfppl.runtime.gaussian.residuals import residual
 from emfppl.runtime.gaussian.sites import Sites
@@ -147,10 +148,9 @@ class Block:
         zero = jnp.zeros(self.dim)
         r, product, (log_norm, size) = jax.linearize(residuals, zero, has_aux=True)
         transposed = jax.linear_transpose(product, zero)
-        colours = jnp.arange(self.pattern.num_colours)[:, None] == self.pattern.colours
-        products = jax.vmap(lambda v: transposed(product(v))[0])(colours.astype(zero.dtype))
+        products = jax.vmap(lambda v: transposed(product(v))[0])(self.pattern.vectors(zero.dtype))
         square = sum((jnp.sum(a**2) for a in r.values()), jnp.zeros(()))
-        return Form(products.ravel()[self.pattern.places], -transposed(r)[0], square, log_norm, size)
+        return Form(spread(products.ravel(), self.pattern.read), -transposed(r)[0], square, log_norm, size)
 
     def residuals(
         self, items: list[Item], keys: Collection[str] | None, z: jax.Array, outer: Values, sites: Values | None, data: Any
@@ -203,10 +203,6 @@ class Block:
             elimination = program.eliminations[n]
             found = found + elimination.log_sum(elimination.arrays(state.variables, known))
         return found
-
-    def vague_sites(self) -> dict[str, jax.Array]:
-        """Sites that say next to nothing."""
-        return self.sites.vague()
 
     def initial_sites(self, z: jax.Array, outer: Values, data: Any = None) -> dict[str, jax.Array]:
         """Sites with the slope and the curvature of the terms at z: those of a Laplace approximation around it."""

@@ -82,8 +82,7 @@ class Factor:
 def factor(plan: Plan, entries: Any) -> Factor:
     """The factor of the precision with these entries (nnz,) in the order of the plan's pattern."""
     x, found = total(entries, plan.entries), []
-    held = jax.lax.stop_gradient(entries)
-    diagonal = spread(held[plan.diagonal], plan.order)
+    diagonal = jax.lax.stop_gradient(entries)[plan.diagonal]
     for level in plan.levels:
         head, x = _split(x, [level.rows, x.shape[0] - level.rows])
         columns, updates = _eliminate(level, head)

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from emfppl.runtime.gaussian.footprints import NONE
+from emfppl.runtime.gaussian.placing import Placing
 
 LARGEST = 50_000_000  # pairs of latents in one statement
 
@@ -35,6 +40,15 @@ class Pattern:
     @property
     def num_colours(self) -> int:
         return int(self.colours.max(initial=-1)) + 1
+
+    @cached_property
+    def read(self) -> Placing:
+        """Where each entry is read from in the products, as one vector; its derivative is a gather as well."""
+        return Placing(self.places, self.num_colours * self.dim)
+
+    def vectors(self, dtype: Any) -> jax.Array:
+        """For each colour the vector of ones at its columns: (colours, dim)."""
+        return (jnp.arange(self.num_colours)[:, None] == self.colours).astype(dtype)
 
 
 def pattern(cliques: Iterable[np.ndarray], dim: int, pieces: Sequence[tuple[int, int]]) -> Pattern:

@@ -67,8 +67,9 @@ class Placing:
         width = np.where(self.counts > 1, 2 ** np.ceil(np.log2(np.maximum(self.counts, 1))), self.counts).astype(int)
         groups = [np.flatnonzero(width == w) for w in np.unique(width) if w]
         tables = [self.table(group, int(self.counts[group].max())) for group in groups]
-        place = np.full(self.rows, sum(len(group) for group in groups), np.int32)
-        place[np.concatenate(groups)] = np.arange(place[0] if not groups else sum(map(len, groups)))
+        count = sum(map(len, groups))
+        place = np.full(self.rows, count, np.int32)
+        place[np.concatenate(groups)] = np.arange(count)
         return tables, place
 
 

@@ -26,8 +26,8 @@ from emfppl.runtime.gaussian.placing import Placing
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Columns with k local and s shared neighbours each: m of them. `near` says which later scalars the local ones are (k m),
-    `far` the shared ones (s,), both by their position after this level, −1 for none."""
+    """Columns with k local and s shared neighbours each: m of them. `near` says which later scalars the local ones are (k m), −1
+    for none, `far` the shared ones (s,), both by their position after this level."""
 
     m: int
     k: int
@@ -77,10 +77,10 @@ class Plan:
 
     @cached_property
     def diagonal(self) -> np.ndarray:
-        """Where the entries of the diagonal are in the pattern: (D,)."""
+        """Where the entries of the diagonal are in the pattern, in order of elimination: (D,)."""
         rows, cols = self.pattern
         places = np.flatnonzero(rows == cols)[np.argsort(rows[rows == cols])]
-        return places.astype(np.int32)  # as all indices: in single precision JAX has no others
+        return places[self.order.target].astype(np.int32)  # as all indices: in single precision JAX has no others
 
 
 def make_plan(rows: np.ndarray, cols: np.ndarray, dim: int) -> Plan | None:
@@ -97,38 +97,34 @@ class _Layout:
         self.dim, self.columns = dim, levels
         parts = [column.members for level in levels for column in level]
         done = np.concatenate(parts) if parts else np.zeros(0, int)
-        left = np.setdiff1d(np.arange(dim), done)
-        self.remainder = len(left)
-        self.order = np.concatenate([done, left])
+        self.left = np.setdiff1d(np.arange(dim), done)
+        self.remainder = len(self.left)
+        self.order = np.concatenate([done, self.left])
         self.position = np.empty(dim, int)
         self.position[self.order] = np.arange(dim)
         self.keys, self.places, self.size = self._entries()
 
     def _entries(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Sorted keys of all entries of the factor, their places, and how many there are."""
-        keys, start = [], 0
-        for level in self.columns:
-            for c in level:
-                near = self._key(c.members, c.local, missing=-1)
-                keys += [self._key(c.members, c.members), near.ravel(), self._key(c.members, c.shared[:, None]).ravel()]
-        left = self.order[self.dim - self.remainder :]
+        keys = []
+        for c in (c for level in self.columns for c in level):
+            near, far = self._key(c.members, c.local), self._key(c.members, c.shared[:, None])
+            keys += [self._key(c.members, c.members), near.ravel(), far.ravel()]
         low = np.tril_indices(self.remainder)
-        keys.append(self._key(left[low[0]], left[low[1]]))
+        keys.append(self._key(self.left[low[0]], self.left[low[1]]))
         flat = np.concatenate(keys)
-        start = len(flat)
         order = np.argsort(flat, kind="stable")
         kept = order[flat[order] >= 0]
-        return flat[kept], kept, start
+        return flat[kept], kept, len(flat)
 
-    def _key(self, a: np.ndarray, b: np.ndarray, missing: int | None = None) -> np.ndarray:
+    def _key(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """One number for each unordered pair of scalars; −1 where one is none."""
         first, second = np.minimum(self.position[a], self.position[b]), np.maximum(self.position[a], self.position[b])
-        key = first * self.dim + second
-        return key if missing is None else np.where((a < 0) | (b < 0), missing, key)
+        return np.where((a < 0) | (b < 0), -1, first * self.dim + second)
 
     def place(self, a: np.ndarray, b: np.ndarray, start: int = 0) -> np.ndarray:
         """Places of entries, from `start` on; −1 where a scalar is none."""
-        key = self._key(a, b, missing=-1)
+        key = self._key(a, b)
         found = self.places[np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)]
         return np.where(key < 0, -1, found - start)
 
@@ -138,8 +134,7 @@ class _Layout:
             start += sum(c.entries for c in columns)
             done += sum(len(c.members) for c in columns)
             levels.append(self._level(columns, start, done))
-        left = self.order[self.dim - self.remainder :]
-        square = self.place(left[:, None], left[None, :], start).ravel()
+        square = self.place(self.left[:, None], self.left[None, :], start).ravel()
         entries = Placing(self.place(np.asarray(rows), np.asarray(cols)), self.size)
         order = Placing(self.order, self.dim)
         return Plan(self.dim, tuple(levels), self.remainder, order, entries, Placing(square, self.size - start), (rows, cols))
@@ -148,7 +143,7 @@ class _Layout:
         updates = np.concatenate([self._updates(c, start) for c in columns])
         later = lambda v: np.where(v < 0, -1, self.position[v] - done)  # noqa: E731
         near = [later(c.local).ravel() for c in columns]
-        far = [later(c.shared) for c in columns]
+        far = [self.position[c.shared] - done for c in columns]
         carried = np.concatenate([part for pair in zip(near, far, strict=True) for part in pair])
         groups = tuple(
             Group(len(c.members), len(c.local), len(c.shared), Placing(n, self.dim - done), f.astype(np.int32))

@@ -149,13 +149,6 @@ class Sites:
 
     # ------------------------------------------------------------ where they start
 
-    def vague(self) -> dict[str, jax.Array]:
-        """Sites of the least precision, in the form of all sites of this block."""
-        mixes = sum(c.mixes for c in self.clusters.values())
-        loose = -0.5 * float(np.log(FLATTEST))
-        found = {"loc": jnp.zeros(self.count), "log_scale": jnp.full(self.count, loose)}
-        return {**found, "mix": jnp.zeros(mixes)} if mixes else found
-
     def initial(self, z: jax.Array, outer: Values, data: Any) -> dict[str, jax.Array]:
         """Sites with the terms' slope d and curvature −1/scale² in η at z: loc = η + scale² d."""
         values = {**outer, **self.block.values(z, outer, data)}
@@ -192,7 +185,7 @@ class Sites:
             return predictors(vector), {}
         found, product = jax.linearize(predictors, vector)
         colours = self.block.pattern.colours
-        moved = jax.vmap(product)((jnp.arange(self.block.pattern.num_colours)[:, None] == colours).astype(vector.dtype))
+        moved = jax.vmap(product)(self.block.pattern.vectors(vector.dtype))
         return found, {n: _coefficients(moved[n], self.parts[n].ids, colours) for n in self.clusters}
 
     def _by_element(self, vector: jax.Array, outer: Values, data: Any) -> tuple[jax.Array, jax.Array]:

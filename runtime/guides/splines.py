@@ -27,7 +27,7 @@ BINS = 10
 
 
 class _Piece(NamedTuple):
-    """The bin of every coordinate: where it begins, heights and slopes at its ends, and its width; arrays (D,)."""
+    """The bin of every coordinate: where it begins (x, y), how much it rises, and the slopes at its ends; arrays (D,)."""
 
     x: jax.Array
     y: jax.Array

@@ -41,7 +41,7 @@ def test_nothing_needed_is_left_out(seed):
     covariance = np.linalg.inv(precision_matrix)[np.ix_(inverse.order, inverse.order)]
     for place, needed in enumerate(inverse.needs):
         slopes = np.linalg.solve(covariance[:place, :place], covariance[:place, place])
-        assert set(np.flatnonzero(np.abs(slopes) > 1e-10)) <= set(needed)
+        assert set(np.flatnonzero(np.abs(slopes) > 1e-10)) == set(needed)
 
 
 def test_chains_stars_and_complete_graphs():
@@ -75,8 +75,7 @@ y[group, member] ~ Poisson(exp(x))
 
 @pytest.fixture(scope="module")
 def guide():
-    text = TWO_LEVELS.replace("data y[group, member]: count", "data y[group, member]: count")
-    return build_guide(emfppl.load(text).bind({"y": np.ones((2, 3), int)}).program, Recipe("full_rank", flow=FLOWS["iaf"]))
+    return build_guide(emfppl.load(TWO_LEVELS).bind({"y": np.ones((2, 3), int)}).program, Recipe("full_rank", flow=FLOWS["iaf"]))
 
 
 def test_members_of_a_group_need_the_group_alone(guide):

@@ -201,3 +201,6 @@ def test_a_low_rank_start_keeps_its_directions():
     normal = Normal(rng.normal(size=6), np.exp(rng.normal(size=6)), directions, np.array([-0.5, 2.0, 5.0])).within(2)
     frame = normal.frame(2)
     np.testing.assert_allclose(frame.widths**2, np.diag(covariance(normal)), rtol=1e-9)
+    root = frame.scale[:, None] * (np.eye(6) + frame.weights @ frame.weights.T)
+    np.testing.assert_allclose(root @ root.T, covariance(normal), rtol=1e-9, atol=1e-12)
+    assert normal.stretch.size == 2
