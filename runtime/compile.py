@@ -71,11 +71,15 @@ def count_elements(program: Program) -> int:
 
 
 def work_of(program: Program) -> int:
-    """The work of one draw in numbers: those of `count_elements`, and for the matrices of multivariate laws k² + k³/25, as the
-    gradient of a Cholesky factor takes."""
+    """The work of one draw in numbers: those of `count_elements`, and of the matrices of multivariate laws."""
+    return count_elements(program) + factoring_of(program)
+
+
+def factoring_of(program: Program) -> int:
+    """The work of the matrices (k, k) of multivariate laws: k² + k³/25 each, as the gradient of a Cholesky factor takes."""
     multivariate = [n for _, n in program.keyed if isinstance(n, RandomNode) and n.dist.name in FACTORED]
     rows = [program.shapes[n.target.name][-1] for n in multivariate if program.shapes[n.target.name]]
-    return count_elements(program) + sum(k**2 + k**3 // 25 for k in rows)
+    return sum(k**2 + k**3 // 25 for k in rows)
 
 
 def solves(program: Program) -> bool:

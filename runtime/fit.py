@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 DOUBLE_UP_TO = 100_000  # numbers a draw: beyond, single precision is the default
-QUADRATURE, CLOSE = 5.0, 1e-3  # seconds that a check of the evidence may take, and the error up to which it counts
+CLOSE = 1e-3  # the error of a check of the evidence up to which it counts
 
 Tree = Any
 
@@ -101,7 +101,7 @@ def _checked(rung: Rung) -> Certificate:
     if not rung.guide.recipe.blocks or rung.search.interrupted:
         return rung.certificate
     try:
-        found = exact_evidence(rung.guide, rung.params, QUADRATURE)
+        found = exact_evidence(rung.guide, rung.params)
     except KeyboardInterrupt:  # the fit itself is done; only its check is not
         found = None
     if found is not None and rung.certificate.exact:

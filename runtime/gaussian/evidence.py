@@ -2,13 +2,13 @@
 
 The inner latents of a Gaussian block are integrated out in closed form; what is left is the density of the noise of the outer ones,
 up to a constant that is the evidence. It is smooth and dies off on all sides, so that the trapezoidal rule converges faster than
-any power of its step (Trefethen and Weideman 2014). The grid lies in the coordinates in which the guide's draws are white.
+any power of its step (Trefethen and Weideman 2014). The grid lies in the coordinates in which the guide's draws are white. How fine
+it gets is a matter of work, not of seconds, so that equal fits have equal figures on any machine.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import math
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import logsumexp
 
+from emfppl.compiler.graph import RandomNode
+from emfppl.runtime.compile import factoring_of, solves, work_of
 from emfppl.runtime.precision import precision
 
 if TYPE_CHECKING:
@@ -28,21 +30,41 @@ CLOSE = 1e-9  # between two resolutions, in nats: closer is not asked for
 CHUNK = 256  # points at a time
 COARSE, FINEST = 24, {1: 12_288, 2: 384}  # steps along an axis
 SEARCHES = 20
+A_POINT = 2  # evaluations at a point: there and beside it
+WORK = 600_000_000  # numbers to work on, some 5 seconds
+SOLVING = 10_000  # numbers that stand for the solution of a differential equation
 
 
-def exact_evidence(guide: Guide, params: Any, seconds: float = 10.0) -> tuple[float, float] | None:
+def exact_evidence(guide: Guide, params: Any, work: int = WORK) -> tuple[float, float] | None:
     """The log evidence and an estimate of its error, the difference between two resolutions; None where more than two numbers are
-    left, something was not Gaussian, or the density is nothing but rounding where the guide is. Takes about so many `seconds` at
-    most."""
+    left, something was not Gaussian, the density is nothing but rounding where the guide is, or two resolutions are more than so
+    much `work`: evaluations of the density times the numbers that one works on."""
     dim = guide.backbone.dim
     if dim > LARGEST or "sites" in params:
         return None
     with precision("float64"):
         if dim == 0:
             return float(jax.jit(guide.log_weight)(params, jnp.zeros(0), guide.data)), 0.0
+        resolutions = _resolutions(dim, work // _work(guide))
+        if len(resolutions) < 2:
+            return None
         density = _Density(guide, params)
         box = _box(density)
-        return None if box is None else _integral(density, *box, seconds)
+        return None if box is None else _integral(density, *box, resolutions)
+
+
+def _work(guide: Guide) -> int:
+    """The numbers that one evaluation of the density works on: those of the program, or, where it has a Gaussian block, of the
+    nodes that are not summed up beforehand, of the products that tell the precision, and of its factor."""
+    program, block = guide.program, getattr(guide, "block", None)
+    solving = SOLVING * solves(program)
+    if block is None:
+        return work_of(program) + solving
+    standing, others = block.standing, block.moments.others
+    nodes = [*standing.apart, *((k, n) for k, n in standing.gaussian if k in others)]
+    rows = sum(math.prod(program.shapes[n.target.name]) for _, n in nodes if isinstance(n, RandomNode))
+    sums = sum(program.eliminations[n].plan.entries for n in standing.sums_apart)
+    return rows + sums + factoring_of(program) + block.pattern.num_colours * block.dim + block.plan.entries.rows + solving
 
 
 class _Density:
@@ -111,21 +133,24 @@ def _ends(inside: np.ndarray, axis: int) -> tuple[int, int]:
     return int(found[0]), int(found[-1])
 
 
-def _resolutions(dim: int) -> Iterator[int]:
-    steps = COARSE
-    while steps < FINEST[dim]:
-        steps *= 2
-        yield steps
+def _resolutions(dim: int, evaluations: int) -> list[int]:
+    """Steps along an axis of finer and finer grids, which take no more than so many evaluations together."""
+    found, steps = [], COARSE
+    while (steps := 2 * steps) <= FINEST[dim]:
+        evaluations -= A_POINT * (steps + 1) ** dim
+        if evaluations < 0:
+            break
+        found.append(steps)
+    return found
 
 
-def _integral(density: _Density, low: np.ndarray, high: np.ndarray, seconds: float) -> tuple[float, float]:
-    """Finer and finer grids, until two agree or time is up."""
+def _integral(density: _Density, low: np.ndarray, high: np.ndarray, resolutions: list[int]) -> tuple[float, float]:
+    """Finer and finer grids, until two agree or there are no more."""
     value, error = np.inf, np.inf
-    start = time.perf_counter()
-    for steps in _resolutions(density.dim):
+    for steps in resolutions:
         values = _values(density, _grid(low, high, steps))
         before, value = value, float(logsumexp(values) + np.log((high - low) / steps).sum())
         error = abs(value - before)
-        if error < CLOSE or 2**density.dim * (time.perf_counter() - start) > seconds:
+        if error < CLOSE:
             break
     return value, error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+
 import numpy as np
 import pytest
 from posteriors import CONJUGATE, Y, conjugate_evidence
@@ -17,11 +20,27 @@ from emfppl.runtime.recipe import Recipe
 TWO = "dim obs\ndata y[obs]: real\ns ~ HalfCauchy(1)\nm ~ Normal(0, 3)\ny[obs] ~ StudentT(4, m, s)\n"
 
 
-def evidence(text, data, frame, recipe=None):
+WALK = """dim t
+data y[t]: real
+s ~ HalfNormal(1)
+x[0] ~ Normal(0, 1)
+for n in t[1:] {
+  x[n] ~ Normal(x[n-1], s)
+}
+y[t] ~ Normal(x, 0.5)
+"""
+
+
+def evidence(text, data, frame, recipe=None, **limit):
     """As if the fit had ended at a frame."""
     with precision("float64"):
         guide = build_guide(emfppl.load(text).bind(data).program, recipe or Recipe("full_rank", gates="shut"))
-        return exact_evidence(guide, guide.init(0, frame))
+        return exact_evidence(guide, guide.init(0, frame), **limit)
+
+
+def of_a_walk(steps, **limit):
+    y = np.sin(np.arange(steps))
+    return evidence(WALK, {"y": y}, Frame(np.zeros(1), np.full(1, 0.1)), Recipe("full_rank", gates="shut", blocks=True), **limit)
 
 
 @pytest.mark.parametrize("loc", [1.3, -4.0])  # however badly it fits
@@ -48,3 +67,22 @@ def test_not_where_there_is_nothing_but_rounding():
 def test_not_of_more():
     text = "data y: real\na ~ Normal(0, 1)\nb ~ Normal(a, 1)\nc ~ Normal(b, 1)\ny ~ Normal(c, 1)\n"
     assert evidence(text, {"y": 1.0}, Frame(np.zeros(3), np.ones(3))) is None
+
+
+def test_a_slow_clock_changes_nothing(monkeypatch):
+    frame = Frame(np.array([0.0, 1.0]), np.array([[0.5, 0.0], [0.2, 0.5]]))
+    first = evidence(TWO, {"y": Y}, frame)
+    clock = itertools.count(0.0, 1000.0)
+    for name in ("perf_counter", "monotonic", "time", "process_time"):
+        monkeypatch.setattr(time, name, lambda: next(clock))
+    assert evidence(TWO, {"y": Y}, frame) == first
+
+
+def test_the_work_limits_the_grid():
+    """A few grids give some digits of what more give, one grid tells nothing of its error; a longer walk is more work."""
+    fine, error = of_a_walk(20)
+    assert error < 1e-8
+    rough, wider = of_a_walk(20, work=100_000)
+    assert 1e-12 < wider < 0.1 and rough == pytest.approx(fine, abs=wider)
+    assert of_a_walk(20, work=20_000) is None
+    assert of_a_walk(200, work=100_000) is None
