@@ -85,7 +85,7 @@ def fit_program(
         raise not_finite(build_guide(program, replace(recipes[0], blocks=False)), task.precision, seed)
     seconds, how = time.perf_counter() - began, (task.precision, seed)
     found, told = _warnings(rung), ladder.report()
-    return FitResult(rung.guide, rung.params, _checked(rung), *how, seconds, ladder.steps, found, told)
+    return FitResult(rung.guide, rung.params, _checked(rung, ladder.plain or rung), *how, seconds, ladder.steps, found, told)
 
 
 def _climbed(task: Task, wanted: bool, recipes: tuple[Recipe, ...]) -> Ladder:
@@ -95,13 +95,13 @@ def _climbed(task: Task, wanted: bool, recipes: tuple[Recipe, ...]) -> Ladder:
     return ladder
 
 
-def _checked(rung: Rung) -> Certificate:
-    """The certificate, with the exact evidence where quadrature finds it; a sum of squares that nearly cancel, it needs double
-    precision."""
+def _checked(rung: Rung, plain: Rung) -> Certificate:
+    """The certificate, with the exact evidence where quadrature finds it, in the coordinates of a guide without layers; a sum of
+    squares that nearly cancel, it needs double precision."""
     if not rung.guide.recipe.blocks or rung.search.interrupted:
         return rung.certificate
     try:
-        found = exact_evidence(rung.guide, rung.params)
+        found = exact_evidence(plain.weighing, plain.params)
     except KeyboardInterrupt:  # the fit itself is done; only its check is not
         found = None
     if found is not None and rung.certificate.exact:

@@ -20,6 +20,7 @@ from emfppl.runtime.optimise.starts import Start, Starts
 from emfppl.runtime.progress import Progress
 from emfppl.runtime.recipe import Recipe
 from emfppl.runtime.report import Attempt, Report
+from emfppl.runtime.weighing import Weighing
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
@@ -88,6 +89,7 @@ class Rung:
     guide: Guide
     search: Search
     certificate: Certificate
+    weighing: Weighing
     steps: int = 0
     seconds: float = 0.0
 
@@ -167,6 +169,13 @@ class Ladder:
             self.stopped = f"the budget is {self.task.budget.name}"
         return bool(self.stopped)
 
+    @property
+    def plain(self) -> Rung | None:
+        """Where the best rung has splines or a flow, the one below it that has not; else itself."""
+        best = self.best
+        same = [rung for rung in self.tried if best and rung.guide.recipe == best.guide.recipe.plain and not rung.lost]
+        return same[0] if same else best
+
     def report(self) -> Report:
         """All rungs, and why there are no more."""
         return Report(tuple(r.attempt(self.best is not None and r.search is self.best.search) for r in self.tried), self.stopped)
@@ -212,7 +221,7 @@ def _not_begun(task: Task, guide: Guide) -> Rung:
     params = Starts(guide, task.seed, task.elements).at_centre().params
     search = Search([params], [UNKNOWN], interrupted=True)
     rounds = Rounds(guide, make_plan(task, guide.weight_dim, 1, 1, 1), task.seed)
-    return Rung(guide, search, _certificate(task, rounds, search, 0.0))
+    return Rung(guide, search, _certificate(task, rounds, search, 0.0), rounds.weighing)
 
 
 def _starts(task: Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], bool]:
@@ -274,8 +283,8 @@ def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) 
         first_round=first_round,
         rounds=rounds,
         tolerance=max(0.02, 0.0002 * dim),
-        evaluation=4000 if elements <= 2_000 else 1000 if elements <= 20_000 else 200,
-        batch=int(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 250)),
+        evaluation=4096 if elements <= 2_000 else 1024 if elements <= 20_000 else 256,
+        batch=2 ** int(np.log2(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 256))),
         chunk=int(np.clip(20_000_000 / (at_once * draws * lanes + 1), 5, 200)),
     )
 
@@ -295,7 +304,8 @@ def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: f
     else:
         search = Search([starts[0].params], rounds.score([starts[0].params]), converged=True)
     task.progress.say("weighing draws")
-    return Rung(guide, search, _certificate(task, rounds, search, max(spread, rounds.spread(search))), search.steps)
+    certificate = _certificate(task, rounds, search, max(spread, rounds.spread(search)))
+    return Rung(guide, search, certificate, rounds.weighing, search.steps)
 
 
 def _certificate(task: Task, rounds: Rounds, search: Search, spread: float) -> Certificate:

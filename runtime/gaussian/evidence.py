@@ -11,8 +11,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.special import logsumexp
 
@@ -22,12 +20,13 @@ from emfppl.runtime.precision import precision
 
 if TYPE_CHECKING:
     from emfppl.runtime.guide import Guide
+    from emfppl.runtime.weighing import Weighing
 
 LARGEST = 2  # numbers to integrate over
 NEGLIGIBLE = 40.0  # nats below the top
 NUDGE, ROUGH = 1e-8, 1e-3  # a step, and the change of a log density over it that only rounding can make
 CLOSE = 1e-9  # between two resolutions, in nats: closer is not asked for
-CHUNK = 256  # points at a time
+LOG_2PI = float(np.log(2 * np.pi))
 COARSE, FINEST = 24, {1: 12_288, 2: 384}  # steps along an axis
 SEARCHES = 20
 A_POINT = 2  # evaluations at a point: there and beside it
@@ -35,20 +34,20 @@ WORK = 600_000_000  # numbers to work on, some 5 seconds
 SOLVING = 10_000  # numbers that stand for the solution of a differential equation
 
 
-def exact_evidence(guide: Guide, params: Any, work: int = WORK) -> tuple[float, float] | None:
+def exact_evidence(weighing: Weighing, params: Any, work: int = WORK) -> tuple[float, float] | None:
     """The log evidence and an estimate of its error, the difference between two resolutions; None where more than two numbers are
     left, something was not Gaussian, the density is nothing but rounding where the guide is, or two resolutions are more than so
-    much `work`: evaluations of the density times the numbers that one works on."""
-    dim = guide.backbone.dim
-    if dim > LARGEST or "sites" in params:
+    much `work`: evaluations of the density times the numbers that one works on. The guide is best one without layers, whose
+    coordinates are smooth."""
+    if weighing.dim > LARGEST or "sites" in params:
         return None
     with precision("float64"):
-        if dim == 0:
-            return float(jax.jit(guide.log_weight)(params, jnp.zeros(0), guide.data)), 0.0
-        resolutions = _resolutions(dim, work // _work(guide))
+        if weighing.dim == 0:
+            return float(weighing.at(params, np.zeros((1, 0)))[0]), 0.0
+        resolutions = _resolutions(weighing.dim, work // _work(weighing.guide))
         if len(resolutions) < 2:
             return None
-        density = _Density(guide, params)
+        density = _Density(weighing, params)
         box = _box(density)
         return None if box is None else _integral(density, *box, resolutions)
 
@@ -68,20 +67,10 @@ def _work(guide: Guide) -> int:
 
 
 class _Density:
-    """The log density of the outer noise, in coordinates w in which the guide is white: u = loc + L w."""
+    """The log density of outer noise, in the coordinates in which the guide is white: its log weight and log N(w)."""
 
-    def __init__(self, guide: Guide, params: Any):
-        self.dim = guide.backbone.dim
-        eps = np.random.default_rng(0).normal(size=(1024, self.dim))
-        u = jax.jit(jax.vmap(lambda p, e: guide.backbone.forward_and_log_det(p, e)[0], (None, 0)))(params["backbone"], eps)
-        loc, spread = np.mean(u, axis=0), np.linalg.cholesky(np.atleast_2d(np.cov(u, rowvar=False)))
-        log_det = float(np.log(np.diag(spread)).sum())
-
-        def at(w: jax.Array, params: Any, data: Any) -> jax.Array:
-            return guide.log_noise_density(params, loc + jnp.asarray(spread) @ w, data) + log_det
-
-        self._at = jax.jit(jax.vmap(at, (0, None, None)))
-        self._given = params, guide.data
+    def __init__(self, weighing: Weighing, params: Any):
+        self.dim, self._weighing, self._params = weighing.dim, weighing, params
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """At points (N, dim): (N,), −∞ where it is not a number, or nothing but rounding: where a scale is nearly 0 terms as large
@@ -90,11 +79,7 @@ class _Density:
         return np.where(np.abs(found - beside) < ROUGH, found, -np.inf)
 
     def _at_points(self, points: np.ndarray) -> np.ndarray:
-        return np.concatenate([self._chunk(points[n : n + CHUNK]) for n in range(0, len(points), CHUNK)])
-
-    def _chunk(self, points: np.ndarray) -> np.ndarray:
-        filled = np.concatenate([points, np.zeros((CHUNK - len(points), self.dim))])
-        return np.asarray(self._at(filled, *self._given))[: len(points)]
+        return self._weighing.at(self._params, points) - 0.5 * np.sum(points**2, axis=1) - 0.5 * self.dim * LOG_2PI
 
 
 def _grid(low: np.ndarray, high: np.ndarray, steps: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def balanced_noise(count: int, dim: int, seed: int) -> np.ndarray:
 
 class FixedNoise:
     """The compiled ELBO of one guide on noise that is given, with its slope; `objective(params, fixed, eps, data)` is one draw's
-    log weight, whose gradient must be the whole one; `batch` draws are worked on at once."""
+    log weight, whose gradient must be the whole one; up to `batch` draws are worked on at once."""
 
     def __init__(self, objective: Callable[..., jax.Array], batch: int, compiled: Callable[..., Any]):
         self.objective, self.batch = objective, batch
@@ -64,22 +64,34 @@ class FixedNoise:
         flat, unravel = ravel_pytree(jax.tree.map(np.asarray, params))
         start = np.asarray(flat, np.float64)
         if self._elbo is None:
-            self._elbo = self._compiled(jax.value_and_grad(lambda x, *rest: self._mean(unravel(x), *rest)))
+            self._elbo = self._compiled(lambda x, *rest: self._mean_and_slope(unravel, x, *rest))
+        in_batches = _in_batches(noise, self.batch)
 
         def down(x: np.ndarray) -> tuple[float, np.ndarray]:
-            with one_thread_each():
-                value, slope = jax.device_get(self._elbo(x, fixed, noise, data))
+            value, slope = jax.device_get(self._elbo(x, fixed, in_batches, data))
             fine = np.isfinite(value) and np.all(np.isfinite(slope))
             return (-float(value), -np.asarray(slope, np.float64)) if fine else (FORBIDDEN, np.zeros_like(x))
 
-        before = down(start)[0]
-        if before == FORBIDDEN:
-            return Climb(params, 0.0, False, 0)
         steps = iter(range(1, STEPS + 1))
-        options = {"maxcor": MEMORY, "maxiter": STEPS, "ftol": 1e-12, "gtol": 1e-7}
-        found = minimize(down, start, jac=True, method="L-BFGS-B", callback=lambda _: look(next(steps), STEPS), options=options)
+        with one_thread_each():  # L-BFGS calls LAPACK on small matrices, too
+            before = down(start)[0]
+            if before == FORBIDDEN:
+                return Climb(params, 0.0, False, 0)
+            options = {"maxcor": MEMORY, "maxiter": STEPS, "ftol": 1e-12, "gtol": 1e-7}
+            found = minimize(down, start, jac=True, method="L-BFGS-B", callback=lambda _: look(next(steps), STEPS), options=options)
         return Climb(jax.device_get(unravel(jnp.asarray(found.x))), before - found.fun, bool(found.nit < STEPS), int(found.nit))
 
-    def _mean(self, params: Tree, fixed: Tree, noise: jax.Array, data: Any) -> jax.Array:
-        weigh = jax.checkpoint(lambda eps: self.objective(params, fixed, eps, data))
-        return jnp.mean(jax.lax.map(weigh, noise, batch_size=self.batch))
+    def _mean_and_slope(self, unravel: Any, x: jax.Array, fixed: Tree, noise: jax.Array, data: Any) -> tuple[jax.Array, jax.Array]:
+        """The ELBO at x (P,) on noise (batches, draws, D), and its gradient (P,): sums over batches of values and gradients,
+        so that no batch is worked on twice."""
+        mean = lambda x, eps: jnp.mean(jax.vmap(lambda e: self.objective(unravel(x), fixed, e, data))(eps))  # noqa: E731
+        one = lambda eps: jax.value_and_grad(mean)(x, eps)  # noqa: E731
+        add = lambda total, eps: (jax.tree.map(jnp.add, total, one(eps)), None)  # noqa: E731
+        total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, jax.eval_shape(one, noise[0])), noise)
+        return jax.tree.map(lambda t: t / len(noise), total)
+
+
+def _in_batches(noise: np.ndarray, most: int) -> np.ndarray:
+    """Noise (N, D) as (batches, draws, D), the draws a power of two up to `most`; where D is 0 one draw is as any other."""
+    count, dim = noise.shape
+    return noise.reshape(-1, int(np.gcd(count, 2 ** int(np.log2(most)))), dim) if dim else np.zeros((1, 1, 0))

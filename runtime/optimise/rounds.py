@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -23,12 +23,14 @@ from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk,
 from emfppl.runtime.optimise.minibatch import Minibatch
 from emfppl.runtime.optimise.quasi_newton import FixedNoise, balanced_noise
 from emfppl.runtime.threads import one_thread_each
+from emfppl.runtime.weighing import Weighing
 
 MANY = 0.1  # of the steps: where more are not finite a fit has not converged
 EVEN = 0.9  # effective share of the draws from which the gap can be told
 PASSES = 3  # of the quasi-Newton method from one start
 TELLING, COVERED = 0.5, 200  # nats between starts that may be modes; draws to see whether they are
 APART = 0.1  # nats between starts that need more work
+COMMON, FRESH = 0, 1  # streams of noise: of scores, and of draws that the search has not seen
 NEAR = 5.0  # nats: a mode further below the best holds less than a hundredth of its mass
 
 Tree = Any
@@ -128,13 +130,13 @@ class Rounds:
     ):
         self.guide, self.plan = guide, plan
         self.report = report or (lambda *_: None)
-        self.key, self.lanes = jax.random.key(seed), 1
+        self.seed, self.lanes = seed, 1
         compiled = partial(often, program=guide.program)
         self.batches = batches
         dim, pick = (guide.weight_dim, None) if batches is None else (batches.small.dim, batches.pick)
         self.chunk: Chunk = make_chunk(self._objective, plan.draws, dim, compiled, pick)
         self._on_fixed_noise = FixedNoise(self._whole, plan.batch, compiled)
-        self._weigh = often(jax.vmap(self._log_weights, (0, 0, None)), guide.program)
+        self.weighing = Weighing(guide, plan.batch, plan.evaluation)
 
     # ------------------------------------------------------------ objectives
 
@@ -153,32 +155,17 @@ class Rounds:
     def _whole(self, params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
         return self.guide.log_weight(self._joined(params, fixed), eps, data)
 
-    def _log_weights(self, params: Tree, key: jax.Array, data: Any) -> jax.Array:
-        count, dim = self.plan.evaluation, self.guide.weight_dim
-        if not dim:  # one weight for all draws
-            return jnp.full(count, self.guide.log_weight(params, jnp.zeros(0), data))
-        eps = jax.random.normal(key, (count, dim))
-        return jax.lax.map(lambda e: self.guide.log_weight(params, e, data), eps, batch_size=self.plan.batch)
-
     def score(self, params: list[Tree]) -> list[Score]:
-        """Scores on the common noise of at most as many sets of parameters as there are lanes."""
-        repeated = [params[i % len(params)] for i in range(self.lanes)]
-        return [Score(row) for row in self._weighed(repeated, [self._key(0)] * self.lanes)[: len(params)]]
+        """Scores on noise common to all."""
+        return [Score(self.weighing.normal(p, self.plan.evaluation, self.seed, COMMON)) for p in params]
 
     def log_weights(self, params: Tree, count: int) -> np.ndarray:
-        """log p − log q of at least `count` new independent draws: (N,)."""
-        calls = -(-count // (self.lanes * self.plan.evaluation))
-        numbers = np.arange(1, calls * self.lanes + 1).reshape(calls, self.lanes)
-        found = [self._weighed([params] * self.lanes, [self._key(-n) for n in row]) for row in numbers]
-        return np.concatenate([np.ravel(f) for f in found])
+        """log p − log q of `count` new independent draws: (N,)."""
+        return self.weighing.normal(params, count, self.seed, FRESH)
 
-    def _weighed(self, params: list[Tree], keys: list[jax.Array]) -> np.ndarray:
-        with one_thread_each():
-            return np.asarray(self._weigh(_stacked(params), jnp.stack(keys), self.guide.data), np.float64)
-
-    def _key(self, stream: int) -> jax.Array:
-        """A key of its own for every use: 0 the common noise, negative the certificate, positive the rounds."""
-        return jax.random.fold_in(self.key, stream % 2**32)
+    @cached_property
+    def _key(self) -> jax.Array:
+        return jax.random.key(self.seed)
 
     def spread(self, search: Search) -> float:
         """How far apart in nats the starts ended that may have found other modes.
@@ -195,7 +182,7 @@ class Rounds:
     def _covered(self, search: Search, start: int) -> bool:
         """Whether at most draws of a start the posterior is as dense under the best guide as at that guide's own, within 2 nats."""
         best, data = search.params[search.best], self.guide.program.data
-        eps = jax.random.normal(self._key(0), (COVERED, self.guide.dim))
+        eps = np.random.default_rng((self.seed, COMMON)).normal(size=(COVERED, self.guide.dim))
 
         def difference(e: jax.Array, own: Tree, other: Tree, data: Any) -> jax.Array:
             values, _ = self.guide.transform(own, e, data)
@@ -272,7 +259,7 @@ class Rounds:
         return self._over(search, number)
 
     def _climb(self, lanes: Lanes, rates: jax.Array, fixed: Tree, steps: int, number: int, search: Search) -> Lanes:
-        key = self._key(number + 1)
+        key = jax.random.fold_in(self._key, number + 1)
         given = self.guide.data if self.batches is None else self.batches.given
         self.last, self.done = lanes, 0
         for first in range(0, steps, self.plan.chunk):

@@ -16,6 +16,7 @@ from emfppl.runtime.gaussian.evidence import exact_evidence
 from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
+from emfppl.runtime.weighing import Weighing
 
 TWO = "dim obs\ndata y[obs]: real\ns ~ HalfCauchy(1)\nm ~ Normal(0, 3)\ny[obs] ~ StudentT(4, m, s)\n"
 
@@ -35,7 +36,7 @@ def evidence(text, data, frame, recipe=None, **limit):
     """As if the fit had ended at a frame."""
     with precision("float64"):
         guide = build_guide(emfppl.load(text).bind(data).program, recipe or Recipe("full_rank", gates="shut"))
-        return exact_evidence(guide, guide.init(0, frame), **limit)
+        return exact_evidence(Weighing(guide), guide.init(0, frame), **limit)
 
 
 def of_a_walk(steps, **limit):
