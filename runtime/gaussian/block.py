@@ -2,18 +2,19 @@
 
 ::
 
-    log p(inner, exact observations | outer) + Σ log site(z) = constant + linear · z − ½ zᵀ Λ z
+    log p(inner, exact observations | outer) + Σ log site(z) = constant + linear · d − ½ dᵀ Λ d,        d = z − centre
 
 Everything quadratic in it is half the square of a residual r(z) that is affine in z (`residuals`): the prior of every inner latent,
 every exact observation, and every *site*, a pseudo-observation ``N(loc; η(z), scale²)`` of a predictor η of what is not Gaussian.
-With J the Jacobian of all residuals, Λ = JᵀJ and linear = −Jᵀ r(0). Λ is sparse; its entries are read off a few products Jᵀ(J V)
+With J the Jacobian of all residuals, Λ = JᵀJ and linear = −Jᵀ r(centre), the centre being near to what the data say (`centre`), so
+that residuals are of their own size and not of that of the data. Λ is sparse; its entries are read off a few products Jᵀ(J V)
 with vectors V of zeros and ones, one for each colour of `pattern`, so that the program is of one size whatever the data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -43,7 +44,7 @@ Residuals = tuple[dict[str, jax.Array], tuple[jax.Array, jax.Array]]
 
 
 class Form(NamedTuple):
-    """``log_norm + linear · z − (square + zᵀ Λ z) / 2``: the entries of Λ, … and the number of residuals it is made of."""
+    """``log_norm + linear · d − (square + dᵀ Λ d) / 2``: the entries of Λ, … and the number of residuals it is made of."""
 
     entries: jax.Array
     linear: jax.Array
@@ -127,28 +128,37 @@ class Block:
     # ------------------------------------------------------------ the quadratic form
 
     def quadratic(self, outer: Values, sites: Values | None = None, data: Any = None) -> Quadratic:
-        """The entries of Λ at `rows`, `cols`, then `linear` (dim,) and the constant, at values of the outer latents."""
-        data = self.program._given(data)
-        sums, items = data.pop(moments.KEY, None), self.standing.gaussian
-        if sums is None:
-            form = self.form(lambda z: self.residuals(items, None, z, outer, sites, data))
-        else:
-            form = self.moments.at(sums, self.coordinates.variables(jnp.zeros(self.dim), outer, data))
-            if self.moments.others or self.num_sites:
-                form = form.plus(self.form(lambda z: self.residuals(items, self.moments.others, z, outer, sites, data)))
+        """The entries of Λ at `rows`, `cols`, then `linear` (dim,) and the constant, at values of the outer latents; about the
+        centre of the data."""
+        centre, data = self.centre(data), self.program._given(data)
+        summed, items = data.pop(moments.KEY, None), self.standing.gaussian
+        keys = None if summed is None else self.moments.others
+        parts = [] if not summed or not summed.forms else [self.moments.at(summed.forms, self._variables(outer, data))]
+        if keys is None or keys or self.num_sites:
+            parts.append(self.form(lambda z: self.residuals(items, keys, z, outer, sites, data), centre))
+        form = reduce(Form.plus, parts)
         return form.entries, form.linear, form.log_norm - 0.5 * form.square
 
-    def prepared(self, data: Any = None) -> dict[str, Any]:
-        """The data with what can be summed up of them beforehand, for many calls of `quadratic`."""
-        data = self.program._given(data)
-        return data if moments.KEY in data or not self.moments.groups else {**data, moments.KEY: self.moments.of(data)}
+    def _variables(self, outer: Values, data: Any) -> Values:
+        """All variables, those that depend on inner latents at some value."""
+        return self.coordinates.variables(jnp.zeros(self.dim), outer, data)
 
-    def form(self, residuals: Callable[[jax.Array], Residuals]) -> Form:
+    def centre(self, data: Any = None) -> jax.Array:
+        """The point z (dim,) about which the quadratic form of these data is told: zero where they are not prepared."""
+        summed = self.program._given(data).get(moments.KEY)
+        return jnp.zeros(self.dim) if summed is None else jnp.asarray(summed.centre, float)
+
+    def prepared(self, data: Any = None, centre: jax.Array | None = None) -> dict[str, Any]:
+        """The data with what can be summed up of them beforehand, about a centre, for many calls of `quadratic`."""
+        data = self.program._given(data)
+        centre = jnp.zeros(self.dim) if centre is None else centre
+        return data if moments.KEY in data else {**data, moments.KEY: self.moments.of(data, centre)}
+
+    def form(self, residuals: Callable[[jax.Array], Residuals], centre: jax.Array) -> Form:
         """The quadratic form of residuals that are affine in z: see the head of this file."""
-        zero = jnp.zeros(self.dim)
-        r, product, (log_norm, size) = jax.linearize(residuals, zero, has_aux=True)
-        transposed = jax.linear_transpose(product, zero)
-        products = jax.vmap(lambda v: transposed(product(v))[0])(self.pattern.vectors(zero.dtype))
+        r, product, (log_norm, size) = jax.linearize(residuals, centre, has_aux=True)
+        transposed = jax.linear_transpose(product, centre)
+        products = jax.vmap(lambda v: transposed(product(v))[0])(self.pattern.vectors(centre.dtype))
         square = sum((jnp.sum(a**2) for a in r.values()), jnp.zeros(()))
         return Form(spread(products.ravel(), self.pattern.read), -transposed(r)[0], square, log_norm, size)
 

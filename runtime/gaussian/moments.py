@@ -5,7 +5,7 @@ with A and b known, and all that the quadratic form needs of them is::
 
     AᵀA (at the entries of the pattern),   Aᵀb,   bᵀb,   n          log p = const − n log s − (bᵀb − 2 bᵀA z + zᵀAᵀA z) / 2s²
 
-A step of the optimiser then costs as much as there are latents, not rows.
+with z counted from a centre, so that b are residuals. A step of the optimiser then costs as much as there are latents, not rows.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from emfppl.compiler import graph as g
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 KEY = "|moments"
 Values = Mapping[str, Any]
+
+
+class Summed(NamedTuple):
+    """What is made of the data beforehand: the forms of all groups about a centre (dim,)."""
+
+    forms: list[Form]
+    centre: jax.Array
 
 
 @dataclass(frozen=True)
@@ -102,13 +110,14 @@ class Moments:
 
     # ------------------------------------------------------------ beforehand
 
-    def of(self, data: Any) -> list[Form]:
+    def of(self, data: Any, centre: jax.Array) -> Summed:
         """The form of each group, with a scale of 1 where it is unknown."""
         blank = {name: jnp.zeros(self.block.program.shapes[name]) for name in self.block.outer}
-        return [self._form(group, blank, data) for group in self.groups]
 
-    def _form(self, group: Group, blank: Values, data: Any) -> Form:
-        return self.block.form(lambda z: self.block.residuals(self._items, group.keys, z, blank, None, data))
+        def form(group: Group) -> Form:
+            return self.block.form(lambda z: self.block.residuals(self._items, group.keys, z, blank, None, data), centre)
+
+        return Summed([form(group) for group in self.groups], centre)
 
     def at(self, forms: Sequence[Form], variables: Values) -> Form:
         """The form of all groups with their scales."""

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from emfppl.runtime.compile import once
+from emfppl.runtime.gaussian.centre import Prepare, centred, preparation
 from emfppl.runtime.gaussian.elimination import Factor, factor
 from emfppl.runtime.gaussian.outer import Outer
 from emfppl.runtime.guide import LOG_2PI, Guide, log_normal
@@ -37,22 +38,23 @@ Values = dict[str, jax.Array]
 
 
 class Conditional(NamedTuple):
-    """The inner latents given the outer ones: factor of the precision, h, L⁻¹ h, and the log evidence."""
+    """The inner latents given the outer ones, counted from a centre: factor of the precision, h, L⁻¹ h, and the log evidence."""
 
     factor: Factor
     linear: jax.Array
     white: jax.Array
     log_evidence: jax.Array
     entries: jax.Array
+    centre: jax.Array
 
     def draw(self, eps: jax.Array) -> jax.Array:
         """z at standard normal noise."""
-        return self.factor.coloured(self.white + eps)
+        return self.centre + self.factor.coloured(self.white + eps)
 
     def log_prob(self, z: jax.Array) -> jax.Array:
         """log q(z | outer)."""
         rows, cols = (a.astype(np.int32) for a in self.factor.plan.pattern)
-        twice = np.where(rows == cols, 1.0, 2.0)
+        twice, z = np.where(rows == cols, 1.0, 2.0), z - self.centre
         square = jnp.sum(twice * self.entries * z[rows] * z[cols]) - 2 * self.linear @ z + self.white @ self.white
         return 0.5 * (self.factor.log_det - square - z.size * LOG_2PI)
 
@@ -92,12 +94,12 @@ class Messages(Guide):
         """The data with the sums over rows that the block needs of them, made once for each data and in double precision."""
         if self._prepared is None or self._prepared[0] is not self.program.data:
             with precision("float64"):
-                self._prepared = self.program.data, jax.device_get(self._prepare(self.program.data))
+                self._prepared = self.program.data, centred(self.block, self._prepare, self.program.data)
         return self._prepared[1]
 
     @cached_property
-    def _prepare(self) -> Callable[[Any], Any]:
-        return once(self.block.prepared)
+    def _prepare(self) -> Prepare:
+        return cast(Prepare, once(preparation(self.block)))
 
     # ------------------------------------------------------------ parameters
 
@@ -145,7 +147,7 @@ class Messages(Guide):
         made = factor(self.block.plan, entries)
         white = made.whitened(linear)
         evidence = constant + 0.5 * (white @ white - made.log_det + self.block.dim * LOG_2PI)
-        return Conditional(made, linear, white, evidence, entries)
+        return Conditional(made, linear, white, evidence, entries, self.block.centre(data))
 
     def _split(self, eps: jax.Array) -> tuple[jax.Array, jax.Array]:
         return eps[: self.backbone.dim], eps[self.backbone.dim :]

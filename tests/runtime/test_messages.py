@@ -195,3 +195,40 @@ def test_improper_posteriors_are_not_exact():
     with pytest.raises(EmfError, match="posterior of a, b is normal, but improper") as caught:
         emfppl.fit(text, {"y": 1.1}, guide="messages", progress=False)
     assert caught.value.diagnostics[0].code == "E1102"
+
+
+FAR = {
+    "groups": (
+        "dim j = 10\ndim n\ndata g[n]: index(j)\ndata y[n]: real\ntau ~ HalfNormal(1)\ns ~ HalfNormal(1)\n"
+        "mu ~ Normal(0, 20000)\nth[j] ~ Normal(mu, tau)\ny[n] ~ Normal(th[g[n]], s)\n",
+        lambda tau, s, g: 2e4**2 + tau**2 * (g[:, None] == g[None, :]) + s**2 * np.eye(60),
+    ),
+    "walk": (
+        "dim n\ndata y[n]: real\ntau ~ HalfNormal(1)\ns ~ HalfNormal(1)\n"
+        "x[0] ~ Normal(0, 20000)\nfor t in n[1:] {\n  x[t] ~ Normal(x[t-1], tau)\n}\ny[n] ~ Normal(x, s)\n",
+        lambda tau, s, g: 2e4**2 + tau**2 * np.minimum(*np.indices((60, 60))) + s**2 * np.eye(60),
+    ),
+    "slopes of outer latents": (
+        "dim j = 10\ndim n\ndata g[n]: index(j)\ndata y[n]: real\ntau ~ HalfNormal(1)\ns ~ HalfNormal(1)\n"
+        "mu ~ Normal(0, 20000)\nth[j] ~ Normal(0, 1)\ny[n] ~ Normal(mu + tau * th[g[n]], s)\n",
+        lambda tau, s, g: 2e4**2 + tau**2 * (g[:, None] == g[None, :]) + s**2 * np.eye(60),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_data_far_from_zero_in_single_precision(name):
+    """Against the normal density of the data, in double precision: data whose rounding is .0003 are summed up before they are
+    rounded, if their location reads no outer latent."""
+    text, covariance = FAR[name]
+    rng, groups = np.random.default_rng(4), np.repeat(np.arange(10), 6)
+    data = {"y": 10_000 + 0.5 * rng.normal(size=10)[groups] + rng.normal(size=60), "g": groups}
+    guide = guide_of(text, data if "j = 10" in text else {"y": data["y"]})
+    error = 0.05 if name == "slopes of outer latents" else 1e-3
+    with precision("float32"):
+        density = jax.jit(lambda tau, s, data: guide.log_density({"tau": tau, "s": s}, data))
+        for tau, s in [(0.5, 1.0), (0.2, 0.7), (1.5, 2.0)]:
+            spread = stats.Covariance.from_cholesky(np.linalg.cholesky(covariance(tau, s, groups)))
+            exact = stats.multivariate_normal(np.zeros(60), spread).logpdf(data["y"])
+            exact += stats.halfnorm.logpdf([tau, s]).sum()
+            assert float(density(tau, s, guide.data)) == pytest.approx(exact, abs=error)
