@@ -2,15 +2,17 @@
 
 Multiple minimum degree (Liu 1985) with a bound that is loose on purpose: whatever has at most the median number of neighbours may
 go, so that no level is small. *Hubs*, with far more neighbours than others, are left for later; where the members of a
-level have many hubs in common these are *shared* neighbours and cost no look-up.
+level have many hubs in common these are *shared* neighbours and cost no look-up. Long chains go otherwise, in a sweep (`chains`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from emfppl.runtime.gaussian.chains import Pieces, pieces_of
 from emfppl.runtime.gaussian.dense import WRITTEN_OUT
 
 WIDTH = 32  # neighbours of a scalar, but for shared hubs
@@ -41,54 +43,56 @@ class Column:
         k, s = len(self.local), len(self.shared)
         return len(self.members) * k * (k + s) + s * s
 
+    def fill(self, dim: int) -> list[np.ndarray]:
+        """Codes ``low · dim + high`` of the edges among the neighbours of each member."""
+        k, s = np.triu_indices(len(self.local), 1), np.triu_indices(len(self.shared), 1)
+        pairs = [
+            (self.local[k[0]], self.local[k[1]]),
+            np.broadcast_arrays(self.local[:, None], self.shared[None, :, None]),
+            (self.shared[s[0]], self.shared[s[1]]),
+        ]
+        out = []
+        for a, b in pairs:
+            a, b = np.ravel(a), np.ravel(b)
+            there = (a >= 0) & (b >= 0)
+            out.append(np.unique((np.minimum(a, b) * dim + np.maximum(a, b))[there]))
+        return out
+
 
 Columns = list[Column]
+Stages = list[Columns | Pieces]
 
 
-def order_by_levels(rows: np.ndarray, cols: np.ndarray, dim: int) -> list[Columns] | None:
-    """The levels, what they leave being at most `REMAINDER` scalars; None where that can't be."""
+def order_by_levels(rows: np.ndarray, cols: np.ndarray, dim: int) -> Stages | None:
+    """The levels and sweeps, what they leave being at most `REMAINDER` scalars; None where that can't be."""
     rows, cols = np.asarray(rows, np.int64), np.asarray(cols, np.int64)
     off = rows != cols
     edges = np.unique(np.minimum(rows, cols)[off] * dim + np.maximum(rows, cols)[off])
-    alive, levels, work = np.ones(dim, bool), list[Columns](), 0
+    alive, stages, work = np.ones(dim, bool), Stages(), 0
     while not _is_dense(int(alive.sum()), len(edges)):
         graph = _Neighbours(edges, dim, alive)
-        columns = graph.level()
-        if not columns:
-            return levels if alive.sum() <= REMAINDER else None
-        work += sum(c.updates for c in columns)
+        stage = graph.pieces() or graph.level()
+        if not stage:
+            return stages if alive.sum() <= REMAINDER else None
+        parts = stage if isinstance(stage, list) else [stage]
+        work += sum(part.updates for part in parts)
         if work > UPDATES:
             return None
-        for column in columns:
-            alive[column.members] = False
-        edges = _eliminated(edges, columns, dim, alive)
-        levels.append(columns)
-    return levels
+        for part in parts:
+            alive[part.members] = False
+        edges = _eliminated(edges, parts, dim, alive)
+        stages.append(stage)
+    return stages
 
 
 def _is_dense(count: int, edges: int) -> bool:
     return count <= SMALL or (count <= REMAINDER and edges >= DENSE * count * (count - 1) / 2)
 
 
-def _eliminated(edges: np.ndarray, columns: Columns, dim: int, alive: np.ndarray) -> np.ndarray:
+def _eliminated(edges: np.ndarray, parts: Sequence[Column | Pieces], dim: int, alive: np.ndarray) -> np.ndarray:
     """The edges among those that are left, with the fill: neighbours of an eliminated scalar become neighbours."""
     kept = edges[alive[edges // dim] & alive[edges % dim]]
-    return np.unique(np.concatenate([kept, *(fill for c in columns for fill in _fill(c, dim))]))
-
-
-def _fill(c: Column, dim: int) -> list[np.ndarray]:
-    k, s = np.triu_indices(len(c.local), 1), np.triu_indices(len(c.shared), 1)
-    pairs = [
-        (c.local[k[0]], c.local[k[1]]),
-        np.broadcast_arrays(c.local[:, None], c.shared[None, :, None]),
-        (c.shared[s[0]], c.shared[s[1]]),
-    ]
-    out = []
-    for a, b in pairs:
-        a, b = np.ravel(a), np.ravel(b)
-        there = (a >= 0) & (b >= 0)
-        out.append(np.unique((np.minimum(a, b) * dim + np.maximum(a, b))[there]))
-    return out
+    return np.unique(np.concatenate([kept, *(fill for part in parts for fill in part.fill(dim))]))
 
 
 class _Neighbours:
@@ -103,6 +107,11 @@ class _Neighbours:
         self.first = np.concatenate([[0], np.cumsum(self.degree)])
         self.hub = alive & (self.degree > max(WIDTH, 3 * float(np.median(self.degree[alive]))))
         self.local = self.degree - np.bincount(self.owner[self.hub[self.ends]], minlength=dim)
+
+    def pieces(self) -> Pieces | None:
+        """Long chains cut into pieces; None where most is something else."""
+        plain = np.flatnonzero(self.alive & ~self.hub)
+        return pieces_of(self.owner, self.ends, plain, np.flatnonzero(self.hub))
 
     def level(self) -> Columns:
         """An independent set as groups of columns; empty where none is narrow enough."""

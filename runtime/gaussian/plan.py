@@ -15,12 +15,14 @@ and their updates are sums.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from emfppl.runtime.gaussian.ordering import Column, Columns, order_by_levels
+from emfppl.runtime.gaussian.chains import Pieces
+from emfppl.runtime.gaussian.ordering import Column, Columns, Stages, order_by_levels
 from emfppl.runtime.gaussian.placing import Placing
 
 
@@ -60,15 +62,40 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False)
+class Sweep:
+    """Pieces of chains that are eliminated side by side, one scalar of each a step. Entries: (steps, 1 + front, pieces), the pivot
+    first; `width`: scalars of the front that move along; updates and right-hand sides as of a level, where `carried` also says
+    where the front's scalars are in the end."""
+
+    steps: int
+    pieces: int
+    width: int
+    front: int
+    updates: Placing
+    carried: Placing
+
+    @property
+    def rows(self) -> int:
+        return self.count * (1 + self.front)
+
+    @property
+    def count(self) -> int:
+        return self.steps * self.pieces
+
+
+Stage = Level | Sweep
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """Levels and the dense remainder of `remainder` scalars.
+    """Levels, or sweeps, and the dense remainder of `remainder` scalars.
 
     `order`: scalars by position of elimination; `pattern`: rows and columns of the entries; `entries`: where each of these goes;
     `square`: which entry of the rest each entry of the remainder's full matrix is.
     """
 
     dim: int
-    levels: tuple[Level, ...]
+    levels: tuple[Stage, ...]
     remainder: int
     order: Placing
     entries: Placing
@@ -93,9 +120,9 @@ def make_plan(rows: np.ndarray, cols: np.ndarray, dim: int) -> Plan | None:
 class _Layout:
     """Positions of scalars and entries, by order of elimination."""
 
-    def __init__(self, levels: list[Columns], dim: int):
-        self.dim, self.columns = dim, levels
-        parts = [column.members for level in levels for column in level]
+    def __init__(self, stages: Stages, dim: int):
+        self.dim, self.stages = dim, stages
+        parts = [part.members.ravel() for stage in stages for part in _parts(stage)]
         done = np.concatenate(parts) if parts else np.zeros(0, int)
         self.left = np.setdiff1d(np.arange(dim), done)
         self.remainder = len(self.left)
@@ -106,16 +133,21 @@ class _Layout:
 
     def _entries(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Sorted keys of all entries of the factor, their places, and how many there are."""
-        keys = []
-        for c in (c for level in self.columns for c in level):
-            near, far = self._key(c.members, c.local), self._key(c.members, c.shared[:, None])
-            keys += [self._key(c.members, c.members), near.ravel(), far.ravel()]
+        keys = [key for stage in self.stages for part in _parts(stage) for key in self._keys(part)]
         low = np.tril_indices(self.remainder)
         keys.append(self._key(self.left[low[0]], self.left[low[1]]))
         flat = np.concatenate(keys)
         order = np.argsort(flat, kind="stable")
         kept = order[flat[order] >= 0]
         return flat[kept], kept, len(flat)
+
+    def _keys(self, part: Column | Pieces) -> list[np.ndarray]:
+        """Those of the entries of a group or a sweep, in order."""
+        if isinstance(part, Pieces):
+            whole = np.concatenate([part.members[:, None], part.neighbours], axis=1)
+            return [self._key(part.members[:, None], whole).ravel()]
+        members = part.members
+        return [self._key(members, other).ravel() for other in (members, part.local, part.shared[:, None])]
 
     def _key(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """One number for each unordered pair of scalars; −1 where one is none."""
@@ -129,11 +161,11 @@ class _Layout:
         return np.where(key < 0, -1, found - start)
 
     def plan(self, rows: np.ndarray, cols: np.ndarray) -> Plan:
-        levels, start, done = [], 0, 0
-        for columns in self.columns:
-            start += sum(c.entries for c in columns)
-            done += sum(len(c.members) for c in columns)
-            levels.append(self._level(columns, start, done))
+        levels, start, done = list[Stage](), 0, 0
+        for stage in self.stages:
+            start += sum(part.entries for part in _parts(stage))
+            done += sum(part.members.size for part in _parts(stage))
+            levels.append(self._sweep(stage, start, done) if isinstance(stage, Pieces) else self._level(stage, start, done))
         square = self.place(self.left[:, None], self.left[None, :], start).ravel()
         entries = Placing(self.place(np.asarray(rows), np.asarray(cols)), self.size)
         order = Placing(self.order, self.dim)
@@ -151,6 +183,15 @@ class _Layout:
         )
         return Level(groups, Placing(updates, self.size - start), Placing(carried, self.dim - done))
 
+    def _sweep(self, pieces: Pieces, start: int, done: int) -> Sweep:
+        """Of the symmetric updates (F, F, c) the upper half goes nowhere."""
+        (steps, count), around = pieces.members.shape, pieces.around
+        both = self.place(around[:, None], around[None, :], start)
+        both[np.tril_indices(len(around), -1)] = -1
+        carried = np.where(around < 0, -1, self.position[around] - done).ravel()
+        updates = Placing(both.ravel(), self.size - start)
+        return Sweep(steps, count, len(pieces.after), len(around), updates, Placing(carried, self.dim - done))
+
     def _updates(self, c: Column, start: int) -> np.ndarray:
         """Where the products of a group's neighbours go: local by local (k, k, m), local by shared (k, s, m), shared by shared
         (s, s); of symmetric ones the upper half goes nowhere."""
@@ -160,3 +201,7 @@ class _Layout:
         hubs = self.place(c.shared[:, None], c.shared[None, :], start)
         hubs[np.tril_indices(len(c.shared), -1)] = -1
         return np.concatenate([both.ravel(), mixed.ravel(), hubs.ravel()])
+
+
+def _parts(stage: Columns | Pieces) -> Sequence[Column | Pieces]:
+    return [stage] if isinstance(stage, Pieces) else stage
