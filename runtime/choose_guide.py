@@ -36,6 +36,7 @@ from emfppl.runtime.bijections.pseudo_observations import family_of
 from emfppl.runtime.compile import solves
 from emfppl.runtime.gates import Gates, specs_from
 from emfppl.runtime.guide import Guide, latent_nodes
+from emfppl.runtime.guides.amortised import Amortised, local_axes
 from emfppl.runtime.guides.backbone import Affine, Backbone
 from emfppl.runtime.guides.elementwise import Elementwise
 from emfppl.runtime.guides.flows import FLOWS, build_flow
@@ -242,6 +243,8 @@ def build_guide(program: Program, recipe: Recipe) -> Guide:
 
 def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec], inverse: Inverse | None = None) -> Guide:
     """The guide of a recipe; without the inverse graph that its flow goes by, this is worked out."""
+    if recipe.amortised:
+        return _amortised(program, recipe, specs)
     dim, kind = dimension(program, recipe.blocks), Messages if recipe.blocks else Guide
     nodes, shapes = dict(latent_nodes(program)), {key: program.noise_shapes[key] for key in _keys(program, recipe.blocks)}
     gates = Gates(nodes, shapes, specs, recipe.gates, program.plain)
@@ -251,6 +254,17 @@ def _assemble(program: Program, recipe: Recipe, specs: Mapping[str, GateSpec], i
         return below
     inverse = inverse or inverse_of(below)
     return kind(program, replace(below.backbone, flow=build_flow(recipe.flow, inverse)), gates, recipe, inverse)
+
+
+def _amortised(
+    program: Program, recipe: Recipe, specs: Mapping[str, GateSpec], constants: Mapping[str, Any] | None = None
+) -> Amortised:
+    """The guide with a network for the latents over a dim, and the recipe's backbone for the others."""
+    nodes = dict(latent_nodes(program))
+    among = [key for key in program.noise_shapes if key not in local_axes(nodes, recipe.amortised)]
+    dim = sum(int(np.prod(program.noise_shapes[key], dtype=int)) for key in among)
+    affine = FullRank(dim) if recipe.affine == "full_rank" else Elementwise(dim)
+    return Amortised(program, Backbone(affine), nodes, specs, recipe, order_of(program, among), constants)
 
 
 def inverse_of(guide: Guide) -> Inverse:
@@ -279,6 +293,8 @@ def _left_to_learn(gates: Gates) -> np.ndarray:
 
 def rebuild_guide(program: Program, description: Mapping[str, Any]) -> Guide:
     """The guide that `Guide.describe` described, over the same program."""
-    inverse = description.get("inverse")
+    recipe, specs, inverse = recipe_from(description["recipe"]), specs_from(description["gates"]), description.get("inverse")
+    if recipe.amortised:
+        return _amortised(program, recipe, specs, description["network"])
     made = inverse and Inverse(tuple(inverse["order"]), tuple(tuple(needed) for needed in inverse["needs"]))
-    return _assemble(program, recipe_from(description["recipe"]), specs_from(description["gates"]), made)
+    return _assemble(program, recipe, specs, made)

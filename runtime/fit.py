@@ -66,7 +66,7 @@ def fit_program(
     drawn = batch_of(program, batch)
     recipes, wanted = ladder_of(program, guide, work, blocks=drawn is None)
     if drawn is not None and not wanted:
-        recipes = in_batches(program, drawn[0], recipes)
+        recipes = in_batches(program, drawn, recipes)
     chosen = precision or default_precision(program)
     exact = in_closed_form(program, guide) if drawn is None else None
     if exact is not None:

@@ -54,12 +54,17 @@ class Guide:
     def __init__(self, program: Program, backbone: Backbone, gates: Gates, recipe: Recipe, inverse: Inverse | None = None):
         self.program, self.backbone, self.gates, self.recipe = program, backbone, gates, recipe
         self.inverse = inverse  # the graph that a flow of the backbone goes by
-        self._sizes = [int(np.prod(s, dtype=int)) for s in gates.shapes.values()]
+        self._sizes = [int(np.prod(s, dtype=int)) for s in self.shapes.values()]
         self._ends = np.cumsum(self._sizes).tolist()
 
     @property
     def name(self) -> str:
         return self.recipe.name
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of the noise by node key, in the order in which a flat vector holds it."""
+        return self.gates.shapes
 
     @property
     def dim(self) -> int:
@@ -72,6 +77,11 @@ class Guide:
         return self.dim
 
     @property
+    def further_work(self) -> int:
+        """Numbers that a draw works on beside the program's own."""
+        return 0
+
+    @property
     def data(self) -> Any:
         """The data as the loops of a fit are to be given them: the program's own, with what can be made of them beforehand."""
         return self.program.data
@@ -80,13 +90,13 @@ class Guide:
 
     def unravel(self, u: jax.Array) -> dict[str, jax.Array]:
         """The noise by node key of a flat vector (D,)."""
-        shapes = self.gates.shapes.items()
+        shapes = self.shapes.items()
         ends = zip(self._ends, self._sizes, strict=True)
         return {k: u[end - n : end].reshape(s) for (k, s), (end, n) in zip(shapes, ends, strict=True)}
 
     def ravel(self, noise: Mapping[str, jax.Array]) -> jax.Array:
         """The flat vector (D,) of noise by node key."""
-        parts = [jnp.ravel(noise[k]) for k in self.gates.shapes]
+        parts = [jnp.ravel(noise[k]) for k in self.shapes]
         return jnp.concatenate(parts) if parts else jnp.zeros(0)
 
     # ------------------------------------------------------------ parameters

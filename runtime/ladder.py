@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_MEMORY = 4_000_000  # numbers of the draws that are weighed at once
 FEW, FIXED_WORK = 1000, 20_000_000  # parameters, and numbers at once, up to which a quasi-Newton pass is tried
+OF_NETWORKS = (0.03, 0.01)  # rates of a guide with networks
 
 Tree = Any
 
@@ -73,13 +74,12 @@ class Task:
     def batches(self, guide: Guide) -> Minibatch | None:
         return None if self.batch is None else Minibatch(guide, *self.batch, self.seed)
 
-    @property
-    def at_once(self) -> int:
-        """The numbers that one draw of a step works on."""
+    def share_of(self, numbers: int) -> int:
+        """How many of so many numbers over all data one draw of a step works on."""
         if self.batch is None:
-            return self.elements
+            return numbers
         dim, size = self.batch
-        return max(1, self.elements * size // self.program.binding.sizes[dim])
+        return max(1, numbers * size // self.program.binding.sizes[dim])
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,9 @@ def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
         starts, at_mode = _starts(task, guide, recipe)
     except KeyboardInterrupt:
         return _not_begun(task, guide)
-    plan = make_plan(task, guide.weight_dim, len(starts), 400 if at_mode and task.batch is None else 1000, rounds)
+    plan = make_plan(task, guide.weight_dim, len(starts), 400 if at_mode and task.batch is None else 1000, rounds, guide.further_work)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(starts[0].params)))
+    plan = replace(plan, rates=OF_NETWORKS, shrink=0.7) if recipe.amortised else plan
     rung = _search(task, guide, plan, starts)
     if rung.lost:
         source = task.workshop.starts(guide, task)
@@ -229,6 +230,7 @@ def _starts(task: Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], bool
     starts = task.workshop.starts(guide, task)
     task.progress.say("looking for the mode")
     by_mode = recipe.affine == "full_rank" or starts.own.size > 0 or bool(guide.gates.conjugate)
+    by_mode = by_mode and not recipe.amortised  # that of global latents alone, with local ones in their middle, is no place to start
     mode = starts.find_mode() if by_mode else None
     if mode is None:
         return _without_mode(task, starts, by_mode), False
@@ -267,15 +269,16 @@ def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
     backbone = guide.backbone.grown(below.params["backbone"], np.random.default_rng(task.seed))
     units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
     start = Start({**below.params, "backbone": backbone}, units)
-    plan = replace(make_plan(task, guide.weight_dim, 1, 500, task.budget.rounds), rates=(0.03, 0.01), shrink=0.7)
+    plan = replace(make_plan(task, guide.weight_dim, 1, 500, task.budget.rounds), rates=OF_NETWORKS, shrink=0.7)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(start.params)))
     return _search(task, guide, plan, [start], below.certificate.spread)
 
 
-def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) -> Plan:
-    """How much work: the more numbers a draw works on, the fewer draws a step; the more latents, the larger the gain that
-    no longer counts."""
-    elements, at_once = task.elements, task.at_once
+def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int, further: int = 0) -> Plan:
+    """How much work: the more numbers a draw works on (`further` ones of the guide's own on all data), the fewer draws a step; the
+    more latents, the larger the gain that no longer counts."""
+    elements, whole = task.elements, task.elements + further
+    at_once = task.share_of(whole)
     draws = 16 if at_once <= 2_000 else 8 if at_once <= 20_000 else 4 if at_once <= 200_000 else 2
     lanes = 2 * starts
     return Plan(
@@ -284,7 +287,7 @@ def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int) 
         rounds=rounds,
         tolerance=max(0.02, 0.0002 * dim),
         evaluation=4096 if elements <= 2_000 else 1024 if elements <= 20_000 else 256,
-        batch=2 ** int(np.log2(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 256))),
+        batch=2 ** int(np.log2(np.clip(WEIGHTS_MEMORY / (whole * lanes + 1), 1, 256))),
         chunk=int(np.clip(20_000_000 / (at_once * draws * lanes + 1), 5, 200)),
     )
 

@@ -215,7 +215,8 @@ class Posterior:
 
     def mapped(self, name: str, function: Any) -> Any:
         """`function(params, one, data)` over a leading axis of `one`, some at a time, compiled once."""
-        batch = int(np.clip(WEIGHTS_MEMORY / max(count_elements(self.program), 1), 1, 1000))
+        numbers = count_elements(self.program) + self.result.guide.further_work
+        batch = int(np.clip(WEIGHTS_MEMORY / max(numbers, 1), 1, 1000))
 
         def run(params: Any, many: Any, data: Any) -> Any:
             return jax.lax.map(lambda one: function(params, one, data), many, batch_size=batch)

@@ -29,7 +29,8 @@ class Recipe:
     `gates`: the kind of the gates (`gates.KINDS`): ``affine`` opens each prior map by λ (Silvestri et al. 2022), ``geometric`` its
     location and scale apart (Gorinova et al. 2020), ``conjugate`` updates each prior law by pseudo-observations, ``exact`` by those
     that the data give, ``shut`` leaves the supports' transforms alone. `blocks`: all this for the outer latents alone, the
-    inner ones of the Gaussian block being drawn given these.
+    inner ones of the Gaussian block being drawn given these. `amortised`: a dim, all this for latents that do not lie over it,
+    those that do being inferred from their entries by a network; "" for none.
     """
 
     affine: str
@@ -38,6 +39,7 @@ class Recipe:
     gates: str = "affine"
     splines: int = 0
     blocks: bool = False
+    amortised: str = ""
 
     @property
     def shut(self) -> bool:
@@ -65,6 +67,8 @@ class Recipe:
         if self.gates == "exact":
             return "exact conjugate"
         whole = backbone if self.shut else f"{GATED[self.gates]} {backbone}"
+        if self.amortised:
+            return f"amortised, {whole}"
         return f"messages, {whole}" if self.blocks else whole
 
     def as_dict(self) -> dict[str, Any]:

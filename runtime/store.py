@@ -39,6 +39,7 @@ from emfppl.runtime.bind import Binding, bind_description
 from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.choose_guide import rebuild_guide
 from emfppl.runtime.fit import FitResult
+from emfppl.runtime.guides.amortised import Amortised
 from emfppl.runtime.guides.messages import Messages
 from emfppl.runtime.posterior import Posterior
 from emfppl.runtime.precision import precision
@@ -70,7 +71,7 @@ def save(fit: Posterior, path: str | Path) -> None:
     parts |= {IMPORTED.format(n): text for n, text in enumerate(imported)}
     if isinstance(fit, Refined):
         parts[REFINED] = save_tensors({"eps": np.asarray(fit.eps, order="C")})
-    known = _data_to_keep(fit.program, _passed(fit))
+    known = _data_to_keep(fit.program, _passed(fit), _looked_at(fit))
     if known:
         parts[DATA] = save_tensors(known)
     manifest = _manifest(fit, source) | {"sha256": {name: _hash(part) for name, part in parts.items()}}
@@ -113,11 +114,17 @@ def _passed(fit: Posterior) -> tuple[int, ...]:
     return (*guide.block.division.exact, *guide.block.division.terms) if isinstance(guide, Messages) else ()
 
 
-def _data_to_keep(program: Program, passed: Iterable[int]) -> Draws:
+def _looked_at(fit: Posterior) -> frozenset[str]:
+    """The data that local latents are inferred from by a network."""
+    guide = fit.result.guide
+    return frozenset(column.name for column in guide.columns) if isinstance(guide, Amortised) else frozenset()
+
+
+def _data_to_keep(program: Program, passed: Iterable[int], also: frozenset[str]) -> Draws:
     """Predictors, and the observed data that latents or what is computed from them are made of."""
     graph, binding = program.graph, program.binding
     made = [n for n in graph.nodes if not isinstance(n, FactorNode) and not (isinstance(n, RandomNode) and n.observed)]
-    read = {name for node in made for name in names_read(node)} | set(binding.latent)
+    read = {name for node in made for name in names_read(node)} | set(binding.latent) | also
     for n in (*passed, *(n for m in graph.marginals for n in m.nodes)):  # latents that are drawn given what depends on them
         read |= {getattr(getattr(graph.nodes[n], "target", None), "name", ""), *names_read(graph.nodes[n])}
     kept = {v.name for v in graph.of_role(Role.DATA)} | {v.name for v in graph.of_role(Role.OBSERVED) if v.name in read}

@@ -7,8 +7,9 @@
 for global latents z and *local* ones l, which lie over the dim. The batch is a window of B entries at a random place of a circle on
 which the entries stand in random order, so that each entry is in it with chance B/N, and the data of a batch are one slice.
 
-A batch is a program of its own, the same graph with a dim of size B. Where there are local latents the backbone is elementwise, and
-the batch's guide takes the parameters of its entries out of those of all.
+A batch is a program of its own, the same graph with a dim of size B. Few local latents have parameters of their own: the backbone
+is elementwise, and the batch's guide takes the parameters of its entries out of those of all. Many are *amortised*: a network infers
+them from the data of their entries, and the batch's guide has the parameters of the whole one.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ import numpy as np
 
 from emfppl.runtime.batchable import check_batch, over, refused
 from emfppl.runtime.bind import Binding
-from emfppl.runtime.choose_guide import build_guide
+from emfppl.runtime.choose_guide import FULL_RANK_UP_TO, dimension, rebuild_guide
 from emfppl.runtime.guide import LOG_2PI, Guide, latent_nodes
+from emfppl.runtime.guides.amortised import Amortised, local_axes
 from emfppl.runtime.program import Program
 from emfppl.runtime.recipe import Recipe
 
 Tree = Any
 ELEMENTWISE = "mean_field"
+FEW, MANY = 200, 5_000  # local numbers: up to few they have parameters of their own, from many on a network
+FIRST_STEPS, VISITS = 1000, 100  # of a fit's first round; of an entry in these, that its own parameters need
 
 
 class Scaled(Program):
@@ -54,17 +58,28 @@ def batch_of(program: Program, batch: Mapping[str, int] | None) -> tuple[str, in
     return (dim, size) if size < program.binding.sizes[dim] else None
 
 
-def in_batches(program: Program, dim: str, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
-    """The guides of a ladder that can be fitted in batches: where latents lie over the dim, an elementwise one."""
-    if _local(program, dim):
-        return (Recipe(ELEMENTWISE, gates="shut" if recipes[0].gates == "shut" else "affine"),)
-    return recipes
+def in_batches(program: Program, drawn: tuple[str, int], recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+    """The guides of a ladder that can be fitted in batches of so many entries of a dim: where latents lie over the dim, one with a
+    network for them, or, where they are few and a `guide` block may lay out their gates, an elementwise one."""
+    local = _local(program, drawn[0])
+    if not local:
+        return recipes
+    count = sum(int(np.prod(program.noise_shapes[key], dtype=int)) for key in local)
+    if not program.graph.guide.gates and _many(count, drawn[1] / program.binding.sizes[drawn[0]]):
+        affine = "full_rank" if dimension(program) - count <= FULL_RANK_UP_TO else ELEMENTWISE
+        return (Recipe(affine, amortised=drawn[0]),)
+    return (Recipe(ELEMENTWISE, gates="shut" if recipes[0].gates == "shut" else "affine"),)
+
+
+def _many(count: int, share: float) -> bool:
+    """Whether so many local numbers, a share of which are in a batch, are better inferred by a network: own parameters of theirs
+    would be moved too rarely, or be more than a network has by far."""
+    return count > FEW and (count > MANY or share * FIRST_STEPS < VISITS)
 
 
 def _local(program: Program, dim: str) -> dict[str, int]:
     """The noise keys of the latents over a dim, each with the axis of its noise that is the dim."""
-    found = {key: [a.dim for a in node.domain] for key, node in latent_nodes(program)}
-    return {key: dims.index(dim) for key, dims in found.items() if dim in dims}
+    return local_axes(dict(latent_nodes(program)), dim)
 
 
 def _part(binding: Binding, dim: str, size: int) -> Binding:
@@ -88,11 +103,11 @@ class Minibatch:
     def __init__(self, guide: Guide, dim: str, size: int, seed: int):
         self.guide, self.dim, self.size = guide, dim, size
         self.total = guide.program.binding.sizes[dim]
-        self.small = build_guide(Scaled(guide.program, dim, size), guide.recipe)
+        self.small = rebuild_guide(Scaled(guide.program, dim, size), guide.describe())
         self.order = np.random.default_rng(seed).permutation(self.total)
         if guide.recipe.blocks:
             raise refused("Messages are passed over all data at once.", hint="leave `guide` out")
-        if self.local and not (guide.recipe.affine == ELEMENTWISE and not guide.backbone.layers):
+        if self.local and not guide.recipe.amortised and not (guide.recipe.affine == ELEMENTWISE and not guide.backbone.layers):
             text = f"`{next(iter(self.local))}` lies over `{dim}`, so that the guide must be `mean_field` or `gated`."
             raise refused(text, hint="leave `guide` out")
 
@@ -133,6 +148,8 @@ class Minibatch:
 
     def log_weight(self, params: Tree, eps: jax.Array, batch: dict[str, Any]) -> jax.Array:
         """log ŵ at noise eps of the batch's own size, gradients without the guide's score (see `Guide.sticking_log_weight`)."""
+        if isinstance(self.small, Amortised):
+            return self.small.sticking_log_weight_of_part(params, eps, batch["data"], self.total / self.size)
         if not self.local:
             return self.small.sticking_log_weight(params, eps, batch["data"])
         params, small = self.params_of(params, batch["entries"]), self.small
@@ -169,7 +186,7 @@ class Minibatch:
     def _places(self, entries: jax.Array) -> jax.Array:
         """Where the batch's noise stands in that of all."""
         parts, first = [], 0
-        for key, shape in self.guide.program.noise_shapes.items():
+        for key, shape in self.guide.shapes.items():
             size = int(np.prod(shape, dtype=int))
             axes = [jnp.arange(n) for n in shape]
             if key in self.local:

@@ -9,8 +9,9 @@ import pytest
 
 import emfppl
 from emfppl.grammar.diagnostics import EmfError
-from emfppl.runtime.choose_guide import build_guide
-from emfppl.runtime.optimise.minibatch import Minibatch, batch_of
+from emfppl.runtime.budget import BUDGETS
+from emfppl.runtime.choose_guide import build_guide, ladder_of
+from emfppl.runtime.optimise.minibatch import Minibatch, batch_of, in_batches
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
 
@@ -40,6 +41,7 @@ z[k, obs] ~ Normal(t, 1)
 y[k, obs] ~ Normal(z, w)
 factor -0.1 * (z - 1) ** 2
 """
+PLAIN = LOCAL.replace("w[obs] ~ Gamma(2, s)\n", "").replace("Normal(t, 1)", "Laplace(t, 1)").replace("Normal(z, w)", "Normal(z, s)")
 MIXTURE = """
 dim obs
 dim c = 2
@@ -61,8 +63,9 @@ def program(text, data):
         (REGRESSION, {"x": RNG.normal(size=N), "y": RNG.normal(size=N)}, Recipe("full_rank")),
         (LOCAL, {"y": RNG.normal(size=(2, N))}, Recipe("mean_field")),
         (MIXTURE, {"y": RNG.normal(size=N)}, Recipe("full_rank")),
+        (PLAIN, {"y": RNG.normal(size=(2, N))}, Recipe("full_rank", amortised="obs")),
     ],
-    ids=["regression", "local latents", "mixture"],
+    ids=["regression", "local latents", "mixture", "amortised"],
 )
 def test_the_mean_over_all_batches_is_the_whole(text, data, recipe, quickly_compiled):
     """Of the log weight of one draw and of its gradient, exactly: every entry is in 3 of the 7 batches."""
@@ -152,3 +155,33 @@ def test_local_latents_in_batches(quickly_compiled):
     assert abs(fit.draws["m"].mean() - mean) < 0.3 / np.sqrt(precision_of_m)
     np.testing.assert_allclose(fit.draws["t"].mean(axis=0), (y + mean) / 2, atol=0.25)
     np.testing.assert_allclose(fit.draws["t"].std(axis=0), np.sqrt(0.5), rtol=0.25)
+
+
+GROUPS = """
+dim obs
+dim k
+data x[obs, k]: real
+data g[obs]: index(k)
+data y[obs]: real
+m ~ Normal(0, 1)
+s ~ HalfNormal(1)
+a[k] ~ Normal(m, s)
+b[k] ~ Normal(0, 2)
+y[obs] ~ StudentT(4, a[g] + sum(x * b, over = k), s)
+"""
+
+
+@pytest.mark.parametrize("k", [2, 150])
+@pytest.mark.parametrize("local", ["", "t[obs] ~ Normal(m, s)\nfactor -0.1 * (t - 1) ** 2\n"])
+def test_jointly_normal_latents_are_no_reason_to_refuse_batches(k, local):
+    """What `auto` tries in batches leaves out messages, which take all data, with 5 and with 301 global latents."""
+    data = {"x": RNG.normal(size=(N, k)), "g": np.arange(N) % k, "y": RNG.normal(size=N)}
+    made = program(GROUPS + local, data)
+    assert made.block is not None
+    for budget in BUDGETS.values():
+        recipes, wanted = ladder_of(made, "auto", budget, blocks=False)
+        assert recipes and not wanted
+        for recipe in in_batches(made, ("obs", 3), recipes)[:1]:
+            assert Minibatch(build_guide(made, recipe), "obs", 3, 0).size == 3
+    with pytest.raises(EmfError, match="Messages are passed over all data"):
+        Minibatch(build_guide(made, ladder_of(made, "messages", BUDGETS["quick"])[0][0]), "obs", 3, 0)
