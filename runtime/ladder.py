@@ -277,8 +277,8 @@ def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
 def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int, further: int = 0) -> Plan:
     """How much work: the more numbers a draw works on (`further` ones of the guide's own on all data), the fewer draws a step; the
     more latents, the larger the gain that no longer counts."""
-    elements, whole = task.elements, task.elements + further
-    at_once = task.share_of(whole)
+    elements = task.elements + further
+    at_once = task.share_of(elements)
     draws = 16 if at_once <= 2_000 else 8 if at_once <= 20_000 else 4 if at_once <= 200_000 else 2
     lanes = 2 * starts
     return Plan(
@@ -287,7 +287,7 @@ def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int, 
         rounds=rounds,
         tolerance=max(0.02, 0.0002 * dim),
         evaluation=4096 if elements <= 2_000 else 1024 if elements <= 20_000 else 256,
-        batch=2 ** int(np.log2(np.clip(WEIGHTS_MEMORY / (whole * lanes + 1), 1, 256))),
+        batch=2 ** int(np.log2(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 256))),
         chunk=int(np.clip(20_000_000 / (at_once * draws * lanes + 1), 5, 200)),
     )
 
@@ -313,7 +313,8 @@ def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: f
 
 def _certificate(task: Task, rounds: Rounds, search: Search, spread: float) -> Certificate:
     """A second Ctrl-C leaves it empty."""
-    count = int(np.clip(20_000_000 / max(task.elements, 1), 2_000, task.budget.weighed))
+    elements = task.elements + rounds.guide.further_work
+    count = int(np.clip(20_000_000 / max(elements, 1), 2_000, task.budget.weighed))
     params = search.params[search.best]
     try:
         weights = rounds.log_weights(params, count)

@@ -132,7 +132,7 @@ NORMAL = "dim obs\ndata y[obs]: real\nm ~ Normal(0, 5)\nt[obs] ~ Normal(m, 1)\ny
     [(300, 40, "", False), (300, 20, "", True), (150, 10, "", False), (6000, 3000, "", True), (6000, 20, "gate t: off", False)],
 )
 def test_when_local_latents_are_amortised(count, size, block, amortised):
-    """More than 200 of them, and a network has to serve thousands, or entries come up too rarely; not where their gates are laid out."""
+    """More than 200, if they are thousands or entries come up too rarely; not where a block lays out their gates."""
     made = program(NORMAL + (f"guide {{\n  {block}\n}}\n" if block else ""), {"y": np.zeros(count)})
     (recipe,) = in_batches(made, ("obs", size), (Recipe("full_rank"),))
     assert bool(recipe.amortised) == amortised
@@ -140,10 +140,10 @@ def test_when_local_latents_are_amortised(count, size, block, amortised):
 
 
 def test_a_hierarchy_in_closed_form(quickly_compiled, tmp_path):
-    """400 groups of one observation, 30 a step: m and each t have closed forms; a saved fit draws the same."""
-    n = 400
+    """250 groups of one observation, 20 a step: m and each t have closed forms; a saved fit draws the same."""
+    n = 250
     y = 3 + 1.4 * np.random.default_rng(2).normal(size=n)
-    fit = emfppl.fit(NORMAL, {"y": y}, budget="quick", progress=False, batch={"obs": 30})
+    fit = emfppl.fit(NORMAL, {"y": y}, budget="quick", progress=False, batch={"obs": 20})
     assert fit.guide == "amortised, gated full_rank" and "amortised" in str(fit.report())
     sd = 1 / np.sqrt(1 / 25 + n / 2)
     mean = sd**2 * y.sum() / 2
