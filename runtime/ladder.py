@@ -206,7 +206,8 @@ def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
         starts, at_mode = _starts(task, guide, recipe)
     except KeyboardInterrupt:
         return _not_begun(task, guide)
-    plan = make_plan(task, guide.weight_dim, len(starts), 400 if at_mode and task.batch is None else 1000, rounds, guide.further_work)
+    first_round = 400 if at_mode and task.batch is None else 1000
+    plan = make_plan(task, guide.weight_dim, len(starts), first_round, rounds, guide.further_work)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(starts[0].params)))
     plan = replace(plan, rates=OF_NETWORKS, shrink=0.7) if recipe.amortised else plan
     rung = _search(task, guide, plan, starts)
@@ -230,7 +231,7 @@ def _starts(task: Task, guide: Guide, recipe: Recipe) -> tuple[list[Start], bool
     starts = task.workshop.starts(guide, task)
     task.progress.say("looking for the mode")
     by_mode = recipe.affine == "full_rank" or starts.own.size > 0 or bool(guide.gates.conjugate)
-    by_mode = by_mode and not recipe.amortised  # that of global latents alone, with local ones in their middle, is no place to start
+    by_mode = by_mode and not recipe.amortised  # of global latents alone, with local ones in their middle, it is no place to start
     mode = starts.find_mode() if by_mode else None
     if mode is None:
         return _without_mode(task, starts, by_mode), False

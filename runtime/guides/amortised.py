@@ -47,8 +47,8 @@ Noise = dict[str, jax.Array]
 class Amortised(Guide):
     """A guide with a network for the latents over `recipe.amortised`.
 
-    `backbone` and `gates` are those of the global latents; `order`: their coordinates, in the order in which the network takes them;
-    `constants` (`describe`): inputs and units of the network, by default measured on the program's data.
+    `backbone` and `gates` are those of the global latents; `order`: their coordinates, in the order in which the network takes
+    them; `constants` (`describe`): inputs and units of the network, by default measured on the program's data.
     """
 
     def __init__(

@@ -8,8 +8,8 @@ for global latents z and *local* ones l, which lie over the dim. The batch is a 
 which the entries stand in random order, so that each entry is in it with chance B/N, and the data of a batch are one slice.
 
 A batch is a program of its own, the same graph with a dim of size B. Few local latents have parameters of their own: the backbone
-is elementwise, and the batch's guide takes the parameters of its entries out of those of all. Many are *amortised*: a network infers
-them from the data of their entries, and the batch's guide has the parameters of the whole one.
+is elementwise, and the batch's guide takes the parameters of its entries out of those of all. Many are *amortised*: a network
+infers them from the data of their entries, and the batch's guide has the parameters of the whole one.
 """
 
 from __future__ import annotations
