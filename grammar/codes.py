@@ -547,6 +547,12 @@ CODES: tuple[Code, ...] = (
         "likes.",
     ),
     Code(
+        "E1110",
+        "a posterior that is improper",
+        "A flat prior leaves it to the data to say where a latent is. Where they say nothing about it, or nothing that tells it "
+        "from another one, the posterior has no finite mass, and no draws.",
+    ),
+    Code(
         "E1190",
         "a simulation that needs data",
         "Observed data are used above the line that draws them, so that nothing can be drawn without them.",

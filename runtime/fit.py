@@ -15,6 +15,7 @@ from emfppl.runtime.compile import count_elements, work_of
 from emfppl.runtime.conjugate import PROBES, Exact, in_closed_form
 from emfppl.runtime.gaussian.evidence import exact_evidence
 from emfppl.runtime.guide import Guide
+from emfppl.runtime.improper import refuse_unseen
 from emfppl.runtime.ladder import Ladder, Rung, Task
 from emfppl.runtime.nonfinite import not_finite
 from emfppl.runtime.optimise.minibatch import batch_of, in_batches
@@ -60,10 +61,11 @@ def fit_program(
     `batch`: a dim, and how many of its entries each step works on.
 
     `precision` None: float64 up to 100,000 numbers a draw, float32 beyond. Equal seeds give equal results. Ctrl-C gives
-    the best guide so far, marked interrupted. Raises `EmfError` E1101 to E1103, E1106, E1109.
+    the best guide so far, marked interrupted. Raises `EmfError` E1101 to E1103, E1106, E1109, E1110.
     """
     began, work = time.perf_counter(), budget_of(budget)
     drawn = batch_of(program, batch)
+    refuse_unseen(program)
     recipes, wanted = ladder_of(program, guide, work, blocks=drawn is None)
     if drawn is not None and not wanted:
         recipes = in_batches(program, drawn, recipes)
