@@ -104,7 +104,7 @@ def step(fit: Any, repeats: int = 5) -> float | None:
         def elbo(params: Any, eps: jax.Array, data: Any) -> jax.Array:
             return jax.vmap(lambda e: guide.sticking_log_weight(params, e, data))(eps).mean()
 
-        run = often(jax.grad(elbo), fit.program)
+        run = often(jax.grad(elbo), fit.program, guide.swept)
         jax.block_until_ready(run(params, eps, data))
         return float(np.median([_seconds(lambda: run(params, eps, data)) for _ in range(repeats)]))
 

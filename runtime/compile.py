@@ -4,7 +4,8 @@ On a CPU, compiling is most of a small fit's time, and most of that goes into co
 
 `once`      for what runs a few times on few numbers: the compiler's lowest level, a third of the work, code 3 to 4 times slower
 `often`     for loops of many steps: level 1 without the emitters of fused loops, 3/5 of the work, code as fast on small arrays
-            and 1.4 times slower on large ones, which therefore, as solvers of differential equations, get all optimisations
+            and 1.4 times slower on large ones, which therefore, as solvers of differential equations, get all optimisations,
+            but for chains that are swept (`gaussian.sweeps`), whose steps are small however long they are
 
 Accelerators have compilers of their own, which are left alone.
 """
@@ -43,19 +44,20 @@ def seldom(function: Callable[..., Any], program: Program) -> Any:
     return once(function) if _light(program) else jax.jit(function)
 
 
-def often(function: Callable[..., Any], program: Program) -> Any:
-    """`function` jitted for many runs on a program's data; not to be called where something else is being traced."""
-    return jax.jit(function, compiler_options=_options(program) if _on_cpu() else None)
+def often(function: Callable[..., Any], program: Program, swept: bool = False) -> Any:
+    """`function` jitted for many runs on a program's data; not to be called where something else is being traced. `swept`: most
+    of its work is done in small steps, however large the program is."""
+    return jax.jit(function, compiler_options=_options(program, swept) if _on_cpu() else None)
 
 
 def _on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def _options(program: Program) -> Options | None:
+def _options(program: Program, swept: bool) -> Options | None:
     if jax.config.read("jax_disable_most_optimizations"):
         return LOWEST
-    return MIDDLE if _light(program) else None
+    return MIDDLE if swept or _light(program) else None
 
 
 def _light(program: Program) -> bool:

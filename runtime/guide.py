@@ -82,6 +82,11 @@ class Guide:
         return 0
 
     @property
+    def swept(self) -> bool:
+        """Whether most of the work of a weight is a scan over pieces of long chains."""
+        return False
+
+    @property
     def data(self) -> Any:
         """The data as the loops of a fit are to be given them: the program's own, with what can be made of them beforehand."""
         return self.program.data

@@ -71,7 +71,7 @@ class Nuts:
         self.dim = self.guide.weight_dim
         self._init, self._step = hmc(potential_fn_gen=self._potential, algo="NUTS")
         self._begin = once(jax.vmap(self._initial, (0, 0, None)))
-        self._chunk = often(self._transitions, self.guide.program)
+        self._chunk = often(self._transitions, self.guide.program, self.guide.swept)
 
     # ------------------------------------------------------------ the density
 

@@ -23,7 +23,7 @@ class Weighing:
     def __init__(self, guide: Guide, batch: int = BATCH, most: int = MOST):
         self.guide, self.dim = guide, guide.weight_dim
         self._shape = (max(most // batch, 1), batch) if self.dim else (1, 1)
-        self._weigh = often(self._in_batches, guide.program)
+        self._weigh = often(self._in_batches, guide.program, guide.swept)
 
     def normal(self, params: Tree, count: int, *stream: int) -> np.ndarray:
         """At `count` independent draws, of a seed and whatever else tells the stream: (count,)."""

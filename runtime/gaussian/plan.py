@@ -102,6 +102,11 @@ class Plan:
     square: Placing
     pattern: tuple[np.ndarray, np.ndarray]
 
+    @property
+    def swept(self) -> int:
+        """Scalars that are eliminated in sweeps."""
+        return sum(level.count for level in self.levels if isinstance(level, Sweep))
+
     @cached_property
     def diagonal(self) -> np.ndarray:
         """Where the entries of the diagonal are in the pattern, in order of elimination: (D,)."""

@@ -86,6 +86,11 @@ class Messages(Guide):
         return self.backbone.dim + self.block.dim
 
     @property
+    def swept(self) -> bool:
+        """Whether most inner latents are eliminated so."""
+        return 2 * self.block.plan.swept >= self.block.dim
+
+    @property
     def weight_dim(self) -> int:
         return self.dim if self.block.num_sites else self.backbone.dim
 

@@ -131,7 +131,7 @@ class Rounds:
         self.guide, self.plan = guide, plan
         self.report = report or (lambda *_: None)
         self.seed, self.lanes = seed, 1
-        compiled = partial(often, program=guide.program)
+        compiled = partial(often, program=guide.program, swept=guide.swept)
         self.batches = batches
         dim, pick = (guide.weight_dim, None) if batches is None else (batches.small.dim, batches.pick)
         self.chunk: Chunk = make_chunk(self._objective, plan.draws, dim, compiled, pick)

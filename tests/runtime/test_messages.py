@@ -105,6 +105,37 @@ def test_weights(name):
     np.testing.assert_allclose(back, log_q, atol=1e-9)
 
 
+TREND = """
+dim time
+data y[time]: real?
+x[0] ~ Normal(0, 1)
+v[0] ~ Normal(0, 0.1)
+for t in time[1:] {
+  v[t] ~ Normal(v[t-1], 0.05)
+  x[t] ~ Normal(x[t-1] + v[t-1], 0.1)
+}
+y[time] ~ Normal(x, 0.5)
+"""
+
+
+def test_long_chains(quickly_compiled):
+    """Levels with slopes, 400 numbers that are swept: the evidence is that of the dense normal law of what is seen."""
+    steps = np.arange(200)
+    y = np.random.default_rng(3).normal(size=200)
+    y[60:90] = np.nan
+    guide = guide_of(TREND, {"y": y})
+    assert guide.swept
+    assert not GUIDES["steps"].swept
+    slopes = 0.05 * np.clip(steps[:, None] - steps, 0, None)  # by innovation: of the slope at step n, and of the level
+    slopes[:, 0] = 0.1 * steps
+    levels = 0.1 * np.tri(200)
+    levels[:, 0] = 1
+    seen, root = np.isfinite(y), np.hstack([slopes, levels])
+    law = stats.multivariate_normal(np.zeros(200)[seen], (root @ root.T + 0.25 * np.eye(200))[np.ix_(seen, seen)])
+    found = jax.jit(guide.log_weight)(guide.init(), np.zeros(guide.dim))
+    assert float(found) == pytest.approx(law.logpdf(y[seen]), abs=1e-8)
+
+
 def test_sticking_gradients():
     """With sites the gradients that stick the landing have the mean of the plain ones."""
     guide = GUIDES["counted"]
