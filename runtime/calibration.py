@@ -18,6 +18,7 @@ import numpy as np
 from scipy import stats
 
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.words import plural
 from emfppl.runtime.arguments import wrong
 from emfppl.runtime.summary import escaped, table
 
@@ -67,15 +68,17 @@ class Calibration:
     @property
     def verdict(self) -> str:
         """What the ranks say of the posteriors, and how they are wrong."""
-        said = f"; {self.untrusted} of {self.num} fits said themselves that they are not trustworthy" if self.untrusted else ""
-        stopped = f"interrupted after {self.num} data sets; " if self.interrupted else ""
+        fits = f"{self.untrusted} of {plural(self.num, 'fit')}"
+        said = f"; {fits} said themselves that they are not trustworthy" if self.untrusted else ""
+        stopped = f"interrupted after {plural(self.num, 'data set')}; " if self.interrupted else ""
         if self.rejected:
             how = ", ".join(f"{name} ({self._fault(name)})" for name in self.rejected[:4])
             more = f" and {len(self.rejected) - 4} more" if len(self.rejected) > 4 else ""
             return f"{stopped}not calibrated: {how}{more}{said}. fit.refine() corrects a fit; another guide may need no correction."
         least = min(self.pvalues.values(), default=1.0)
         few = " So few data sets show gross faults alone." if self.num < FEW else ""
-        return f"{stopped}calibrated as far as {self.num} data sets can tell: the least p-value is {least:.2g}{said}.{few}"
+        far = f"calibrated as far as {plural(self.num, 'data set')} can tell"
+        return f"{stopped}{far}: the least p-value is {least:.2g}{said}.{few}"
 
     def _fault(self, name: str) -> str:
         """How a quantity's posterior is wrong: draws that are denser than the truth stand too close together."""

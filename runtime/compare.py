@@ -46,10 +46,12 @@ class Comparison:
     def verdict(self) -> str:
         """Which fit predicts best, as far as that can be told."""
         best, *others = self.rows
+        if not others:
+            return f"{best.name} stands alone: fit.compare(other) takes other fits of the same data."
         near = [r.name for r in others if -r.difference < SMALL or -r.difference < 2 * r.difference_se]
         if near:
             return f"{best.name} can't be told from {', '.join(near)}: differences below {SMALL:g}, or below 2 standard errors."
-        return f"{best.name} predicts best, by {-others[0].difference:.1f} ± {others[0].difference_se:.1f}." if others else ""
+        return f"{best.name} predicts best, by {-others[0].difference:.1f} ± {others[0].difference_se:.1f}."
 
     def __str__(self) -> str:
         lines = [[r.name, *map(number, _figures(r)), f"{r.loo.bad} of {r.loo.elpd.size}"] for r in self.rows]

@@ -11,6 +11,7 @@ import numpy as np
 from emfppl.compiler.graph import Graph, Variable
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.grammar.source import Span
+from emfppl.grammar.words import plural
 
 Coords = Mapping[str, Sequence[Any]]
 
@@ -84,11 +85,7 @@ def first(bad: np.ndarray) -> tuple[int, ...]:
 def more(bad: np.ndarray) -> str:
     """A sentence on the other true entries, if there are any."""
     others = int(bad.sum()) - 1
-    return f" {counted(others, 'more entry is', 'more entries are')} like it." if others else ""
-
-
-def counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+    return f" {plural(others, 'more entry is', 'more entries are')} like it." if others else ""
 
 
 def number_text(value: float) -> str:

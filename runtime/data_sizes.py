@@ -12,9 +12,10 @@ from emfppl.compiler.ast_to_checked.context import listed, near
 from emfppl.compiler.expressions import Kind, SizeOf, walk
 from emfppl.compiler.graph import DimSize, Graph, Variable, node_exprs
 from emfppl.compiler.sizes import Size
+from emfppl.grammar.words import plural
 from emfppl.runtime.data_arrays import Given
 from emfppl.runtime.data_given import data_variables
-from emfppl.runtime.data_report import Report, counted
+from emfppl.runtime.data_report import Report
 
 
 @dataclass(frozen=True)
@@ -231,11 +232,11 @@ def _rank_hint(variable: Variable, shape: tuple[int, ...]) -> str:
     if len(shape) > rank and len(squeezed) <= rank and len(shape) - rank <= shape.count(1):
         return f"drop the axis of length 1: {name}.squeeze()" if rank else f"give the number itself, not a list: {name}[0]"
     if not shape:
-        dims = counted(rank, "dim", "dims")
+        dims = plural(rank, "dim")
         return f"give one entry for each element, or declare it without {dims if rank > 1 else 'the dim'}"
     if len(shape) < rank:
         return f"nest the lists: one inner list over [{', '.join(variable.dims[1:])}] for each element of {variable.dims[0]}"
-    return f"declare it with {counted(len(shape), 'dim', 'dims')}, or give {wanted_rank(rank)}"
+    return f"declare it with {plural(len(shape), 'dim')}, or give {wanted_rank(rank)}"
 
 
 def wanted_rank(rank: int) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from emfppl.grammar.words import plural
+
 RHAT, BAD_RHAT = 1.01, 1.05
 ESS, FEW = 400, 100
 DIVERGENT, NOTED = 0.01, 0.001  # of the draws: more make a result untrustworthy, or one to use with care
@@ -48,7 +50,7 @@ class Diagnostics:
     def verdict(self) -> str:
         """One sentence, and what to do next."""
         head = ("trustworthy", "use with care", "not trustworthy")[self.level]
-        divergences = f"{self.divergences} divergence{'s' * (self.divergences != 1)}" if self.divergences else "no divergences"
+        divergences = plural(self.divergences, "divergence") if self.divergences else "no divergences"
         text = f"{head}: R-hat at most {self.worst_rhat:.3f}, at least {self.least_ess:.0f} effective draws, {divergences}."
         return text + (NEXT if self.level == 2 else "")
 

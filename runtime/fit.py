@@ -130,7 +130,7 @@ def default_precision(program: Program) -> str:
 
 def _warnings(rung: Rung) -> tuple[str, ...]:
     search = rung.search
-    found = []
+    found = list(rung.guide.gates.not_kept)
     if search.interrupted:
         found.append("interrupted: this is the best guide found until then")
     if search.skipped:

@@ -70,6 +70,17 @@ class Gates:
         fits = {"conjugate": self.family(key) is not None, "geometric": is_geometric(self.nodes[key])}
         return kind if fits.get(kind, True) else "affine"
 
+    @property
+    def not_kept(self) -> tuple[str, ...]:
+        """What was asked for a variable by name, but its law does not have."""
+        found: dict[str, str] = {}
+        for key, node in ((key, self.nodes[key]) for key in self.shapes if not self.shut):
+            given, kind = self.specs.get(node.target.name), self.kind_of(key)
+            if given is not None and MODES.get(given.mode, given.mode) != kind:
+                instead = "it has none" if kind == "none" else "its gate is per_element"
+                found[node.target.name] = f"gate {node.target.name}: {given.mode} does not fit its law, {node.dist.name}; {instead}"
+        return tuple(found.values())
+
     def family(self, key: str) -> Family | None:
         """The conjugate family of a node."""
         return family_of(self.nodes[key])

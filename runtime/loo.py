@@ -18,6 +18,7 @@ from scipy.special import logsumexp
 
 from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.words import plural
 from emfppl.runtime.certificate import EQUAL, USABLE_KHAT, certify
 from emfppl.runtime.precision import precision
 from emfppl.runtime.refine import log_weights_at, need_outcomes
@@ -57,7 +58,7 @@ class Loo:
 
     def __str__(self) -> str:
         told = f"elpd {self.total:.2f} ± {self.se:.2g}, effective parameters {self.p_loo:.1f}"
-        return f"{told}, {self.bad} of {self.elpd.size} entries with k-hat above {USABLE_KHAT}"
+        return f"{told}, {self.bad} of {plural(self.elpd.size, 'entry', 'entries')} with k-hat above {USABLE_KHAT}"
 
 
 def spread(pointwise: np.ndarray) -> float:

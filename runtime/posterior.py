@@ -13,6 +13,7 @@ import numpy as np
 
 from emfppl.compiler.graph import Role
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.words import plural
 from emfppl.runtime import arguments
 from emfppl.runtime.certificate import Certificate
 from emfppl.runtime.compile import count_elements, seldom
@@ -311,7 +312,7 @@ class Posterior:
 
     def how(self) -> str:
         """A line: what was fitted how, and how the search ended."""
-        return f"{self.guide} guide, {self.num_params} parameters, {self.seconds:.1f} s, {self.certificate.state}"
+        return f"{self.guide} guide, {plural(self.num_params, 'parameter')}, {self.seconds:.1f} s, {self.certificate.state}"
 
     def figures(self) -> str:
         """A line: what says how good the guide is."""

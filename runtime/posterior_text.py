@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emfppl.compiler.graph import Role
+from emfppl.grammar.words import plural
 from emfppl.runtime.choose_guide import dimension
 from emfppl.runtime.summary import Summary, number, shown, table
 
@@ -27,7 +28,7 @@ def _head(fit: Posterior) -> str:
     source = fit.program.graph.source
     name = source.name if source else "program"
     count = dimension(fit.program)
-    return f"{name}: {count} latent{'s' * (count != 1)}, {fit.how()}"
+    return f"{name}: {plural(count, 'latent')}, {fit.how()}"
 
 
 def _gaps(fit: Posterior) -> list[str]:

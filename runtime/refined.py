@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.words import plural
 from emfppl.runtime import arguments
 from emfppl.runtime.certificate import BAD_KHAT, USABLE_KHAT
 from emfppl.runtime.diagnostics import RHAT, Diagnostics, diagnose
@@ -138,14 +139,14 @@ class Refined(Posterior):
     def verdict(self) -> str:
         """What an honest statistician would say."""
         if self.interrupted:
-            return f"not trustworthy: interrupted after {self.num_draws} draws. Refine again, and let it run to its end."
+            return f"not trustworthy: interrupted after {plural(self.num_draws, 'draw')}. Refine again, and let it run to its end."
         return self.diagnostics.verdict if self.facts.method == "nuts" else self._of_weights
 
     @property
     def _of_weights(self) -> str:
         head = ("trustworthy", "use with care", "not trustworthy")[self.level]
         above = f", above {USABLE_KHAT}, so the weights can't make up for the guide" if self.level else ""
-        told = f"{head}: k-hat {self.facts.khat:.2f}{above}; {self.facts.ess:.0%} of {self.facts.weighed} draws count."
+        told = f"{head}: k-hat {self.facts.khat:.2f}{above}; {self.facts.ess:.0%} of {plural(self.facts.weighed, 'draw')} count."
         return told + (" fit.refine() runs NUTS instead." if self.level else "")
 
     # ------------------------------------------------------------ tables
@@ -164,13 +165,14 @@ class Refined(Posterior):
         """A line: what was drawn how."""
         if self.facts.method == "nuts":
             each = self.num_draws // self.num_chains
-            return f"NUTS through the {self.guide} guide, {self.num_chains} chains of {each} draws"
-        return f"{self.facts.distinct} of {self.facts.weighed} draws of the {self.guide} guide, resampled by their weights"
+            return f"NUTS through the {self.guide} guide, {plural(self.num_chains, 'chain')} of {plural(each, 'draw')}"
+        some = f"{self.facts.distinct} of {plural(self.facts.weighed, 'draw')}"
+        return f"{some} of the {self.guide} guide, resampled by their weights"
 
     def figures(self) -> str:
         """A line: what says how good the draws are."""
         if self.facts.method != "nuts":
             return f"k-hat {self.facts.khat:.2f}, ESS {self.facts.ess:.0%}"
         found = self.diagnostics
-        counts = f"at least {found.least_ess:.0f} effective draws, {found.divergences} divergences"
+        counts = f"at least {found.least_ess:.0f} effective draws, {plural(found.divergences, 'divergence')}"
         return f"R-hat at most {found.worst_rhat:.3f}, {counts}"

@@ -9,6 +9,7 @@ from emfppl.compiler.functions import ARRAY, BASES, COVARIANCES, ELEMENTWISE, MA
 from emfppl.compiler.sizes import Size
 from emfppl.compiler.types import arithmetic, join
 from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.words import plural
 
 _PAIRWISE = {"min": "minimum", "max": "maximum"}
 Place = tuple[Axis, ...] | None
@@ -63,8 +64,7 @@ def positional(
         return c.error("E0704", f"`{node.func}` has no argument named `{named.name}`.", named.span, hint)
     if len(values) != count:
         have = f"{len(values)} {'was' if len(values) == 1 else 'were'} given"
-        plural = "argument" if count == 1 else "arguments"
-        return c.error("E0701", f"`{node.func}` takes {count} {plural}; {have}.", node.span, f"write {usage}")
+        return c.error("E0701", f"`{node.func}` takes {plural(count, 'argument')}; {have}.", node.span, f"write {usage}")
     return None if any(v is None for v in values) else [v for v in values if v is not None]
 
 

@@ -330,11 +330,6 @@ def _bare(target: str) -> str:
     return target.split("[")[0]
 
 
-def plural(count: int, word: str) -> str:
-    """``1 subscript``, ``2 subscripts``."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def dims_text(labels: Sequence[str]) -> str:
     """``over school and obs`` or ``a single number``."""
     return f"over {listed(labels)}" if labels else "a single number"

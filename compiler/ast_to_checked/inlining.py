@@ -11,6 +11,7 @@ from emfppl.compiler.sizes import Size
 from emfppl.compiler.types import describe, fits, kind_text
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
+from emfppl.grammar.words import plural
 
 DEEPEST = 20  # calls within calls
 
@@ -121,7 +122,7 @@ def _misplaced(
     if twice:
         c.error("E0704", f"The argument `{name}` is given twice.", arg.span)
     elif arg.name is None:
-        message = f"`{node.func}` takes {dims.plural(len(wanted), 'argument')}; here are {len(node.args)}."
+        message = f"`{node.func}` takes {plural(len(wanted), 'argument')}; here are {len(node.args)}."
         c.error("E0701", message, arg.span, usage(node.func, wanted))
     else:
         message = f"`{node.func}` has no argument named `{arg.name}`."

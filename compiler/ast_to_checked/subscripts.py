@@ -12,6 +12,7 @@ from emfppl.compiler.sizes import Size
 from emfppl.compiler.types import describe, kind_text
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import Span
+from emfppl.grammar.words import plural
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 Item = ast.Expr | ast.SliceItem
@@ -86,7 +87,7 @@ def resolve(
     """One index for each axis, and the axes of the result (a gather's in the place of the dim it indexes)."""
     if len(items) > len(axes):
         has = dims.dims_text([a.label for a in axes])
-        message = f"`{what}` is {has}, but has {dims.plural(len(items), 'subscript')} here."
+        message = f"`{what}` is {has}, but has {plural(len(items), 'subscript')} here."
         return c.error(
             "E0304",
             message,

@@ -12,6 +12,7 @@ from emfppl.compiler.expressions import At, Axis, Gather, Whole
 from emfppl.compiler.graph import Role, Target
 from emfppl.compiler.sizes import Size
 from emfppl.grammar import ast_nodes as ast
+from emfppl.grammar.words import plural
 
 # ---------------------------------------------------------------- which variables there are
 
@@ -151,7 +152,7 @@ def _infer(c: Context, name: str, pieces: list[Placed]) -> tuple[str, ...] | Non
         other = next(p for p, n in zip(pieces, counts, strict=True) if n != counts[0])
         first, node = _statement(pieces[0]).target, _statement(other).target
         message = (
-            f"`{name}` has {dims.plural(counts[0], 'subscript')} in one place and "
+            f"`{name}` has {plural(counts[0], 'subscript')} in one place and "
             f"{len(node.indices)} in another."
         )
         hint = f"write all dims of `{name}` wherever it is defined"

@@ -16,6 +16,7 @@ from emfppl.compiler.supports import limits
 from emfppl.compiler.types import describe, fits, kind_text
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.source import SourceText
+from emfppl.grammar.words import plural
 
 SIMPLE = ast.Number | ast.Bool
 
@@ -87,7 +88,7 @@ class _Use:
 
     def _no_argument(self, arg: ast.Argument, known: list[str]) -> bool:
         if arg.name is None:
-            message = f"`{self.call.func}` takes {dims.plural(len(known), 'argument')}; here are {len(self.call.args)}."
+            message = f"`{self.call.func}` takes {plural(len(known), 'argument')}; here are {len(self.call.args)}."
             self.c.error("E0701", message, arg.span, f"write {self.usage()}")
         else:
             message = f"`{self.call.func}` has no argument named `{arg.name}`."

@@ -136,3 +136,7 @@ def test_missing_entries_are_left_out():
 
 def test_one_entry_has_no_standard_error():
     assert np.isnan(Loo(np.zeros(1), np.zeros(1), 0.0, 0.0).se)
+
+
+def test_one_fit_alone():
+    assert "stands alone" in str(fitted(CONJUGATE, "gated").compare())

@@ -224,3 +224,12 @@ def test_conjugate_gates_of_the_latents_above_a_gaussian_block():
     np.testing.assert_allclose(values["v"], np.exp(0.5))
     np.testing.assert_allclose(guide.log_prob(params, values), log_q)
     np.testing.assert_allclose(guide.kept(params)["v"], 0.04)
+
+
+def test_a_gate_that_a_law_does_not_have_is_told():
+    text = "p ~ Uniform(2, 5)\nq ~ Uniform(0, 1)\nr ~ Flat()\ndata y: real\ny ~ Normal(p + q * r, 1)\n"
+    asked = text + "guide {\n  gate p: conjugate\n  gate q: conjugate\n  gate r: per_element\n}\n"
+    fit = emfppl.load(asked).fit({"y": 4.0}, budget="quick", progress=False)
+    first, second = fit.warnings
+    assert first.startswith("gate p: conjugate does not fit its law, Uniform") and "per_element" in first
+    assert second.startswith("gate r") and second.endswith("it has none") and str(fit).count("does not fit") == 2

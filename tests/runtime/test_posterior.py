@@ -11,6 +11,7 @@ from scipy import stats
 
 import emfppl
 from emfppl import EmfError
+from emfppl.grammar.words import plural
 from emfppl.runtime.summary import summarise
 
 
@@ -153,3 +154,8 @@ def test_to_arviz(fit):
     np.testing.assert_allclose(data.log_likelihood["y"].values[0, 0], stats.norm(mean, 0.5).logpdf(GROUPS["y"]), rtol=1e-6)
     chain = fitted(CHAIN).to_arviz()
     assert np.isnan(chain.observed_data["y"].values).sum() == 2
+
+
+def test_words_go_by_their_number():
+    assert [plural(n, "draw") for n in (0, 1, 2)] == ["0 draws", "1 draw", "2 draws"]
+    assert plural(3, "entry", "entries") == "3 entries"
