@@ -117,7 +117,7 @@ def _passed(fit: Posterior) -> tuple[int, ...]:
 def _looked_at(fit: Posterior) -> frozenset[str]:
     """The data that local latents are inferred from by a network."""
     guide = fit.result.guide
-    return frozenset(column.name for column in guide.columns) if isinstance(guide, Amortised) else frozenset()
+    return frozenset(part.name for part in guide.network.inputs_of_data) if isinstance(guide, Amortised) else frozenset()
 
 
 def _data_to_keep(program: Program, passed: Iterable[int], also: frozenset[str]) -> Draws:

@@ -3,7 +3,7 @@
 ::
 
     eps_g -> backbone -> u_g                                             noise of the global latents
-    (data of entry n, eps_g) -> network -> m_n, s_n, gates of entry n    the same network for all entries
+    (entry n, u_g, eps_g) -> network -> m_n, s_n, gates of entry n       the same network for all entries
     u_n = m_n + exp(s_n) ∘ eps_n                                         noise of the local latents of entry n
 
     log q = log N(eps_g) − log |det du_g| + Σ_n [log N(eps_n) − Σ s_n] − log |det dvalues/du|
@@ -30,7 +30,7 @@ from emfppl.runtime.gates import Gates
 from emfppl.runtime.guide import LOG_2PI, WIDEST, Guide, log_normal
 from emfppl.runtime.guides.backbone import Backbone, Frame, Params
 from emfppl.runtime.guides.elementwise import Elementwise
-from emfppl.runtime.guides.entry_network import HIDDEN, Column, Network, columns_of, data_about
+from emfppl.runtime.guides.entry_network import HIDDEN, Column, Network, Pick, columns_of, data_about, names_about, picks_of
 from emfppl.runtime.precision import precision
 from emfppl.runtime.pseudo_starts import kept, placed
 from emfppl.runtime.recipe import Recipe
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 LOOKED_AT = 32  # coordinates of the global noise that are inputs of the network
 
 Tree = Any
+Constants = tuple[tuple[Column, ...], tuple[Pick, ...], np.ndarray, np.ndarray]
 Noise = dict[str, jax.Array]
 
 
@@ -68,8 +69,8 @@ class Amortised(Guide):
         self.everything = Gates(nodes, {**among, **{k: shapes[k] for k in self.axes}}, {**specs, **own}, "affine", program.plain)
         super().__init__(program, backbone, Gates(nodes, among, specs, "affine", program.plain), recipe)
         self.order = order[:LOOKED_AT]
-        self.columns, self.offset, self.unit = self._measured() if constants is None else _read(constants)
-        self.network = Network(self.columns, len(self.order), self.offset.size)
+        columns, picks, self.offset, self.unit = self._measured() if constants is None else _read(constants)
+        self.network = Network(columns, picks, len(self.order), self.offset.size)
 
     # ------------------------------------------------------------ layout
 
@@ -117,19 +118,20 @@ class Amortised(Guide):
 
     # ------------------------------------------------------------ parameters
 
-    def _measured(self) -> tuple[tuple[Column, ...], np.ndarray, np.ndarray]:
+    def _measured(self) -> Constants:
         """Inputs, and what the network's outputs are added to and measured in: the mean over entries of pseudo-observations that
         weigh a tenth of the prior at its centre, and this prior's width."""
-        local = frozenset(self.everything.nodes[key].target.name for key in self.axes)
-        dim = self.recipe.amortised
-        columns = columns_of(self.program, data_about(self.program, local, dim), dim)
+        local, dim = frozenset(self.everything.nodes[key].target.name for key in self.axes), self.recipe.amortised
+        names = names_about(self.program, local, dim)
+        columns = columns_of(self.program, data_about(self.program, names, dim), dim)
+        picks = picks_of(self.program, names, [*self.gates.shapes], dim)
         tree, ones = self._template, jax.tree.map(np.ones_like, self._template)
         for key, leaves in self._pseudo_observations().items():
             tree = {**tree, "gates": {**tree["gates"], key: leaves}}
             if "loc" in leaves:
                 width = np.sqrt(_LITTLE) * np.exp(-0.5 * leaves["log_weight"])
                 ones = {**ones, "gates": {**ones["gates"], key: {**ones["gates"][key], "loc": width}}}
-        return columns, self._mean(tree), self._mean(ones)
+        return columns, picks, self._mean(tree), self._mean(ones)
 
     def _mean(self, tree: Tree) -> np.ndarray:
         leaves = zip(jax.tree.leaves(tree), self._leaves, strict=True)
@@ -156,9 +158,9 @@ class Amortised(Guide):
 
     # ------------------------------------------------------------ the local latents
 
-    def _about_entries(self, params: Params, eps: jax.Array, data: Any) -> Tree:
-        """What the network says of the local latents, given the global noise eps (G,) before the backbone."""
-        outputs = self.network(params["network"], data, eps[np.asarray(self.order, int)], self.entries)
+    def _about_entries(self, params: Params, eps: jax.Array, noise: Mapping[str, jax.Array], data: Any) -> Tree:
+        """What the network says of the local latents, given the global noise eps (G,) before the backbone, and after it, by key."""
+        outputs = self.network(params["network"], data, noise, eps[np.asarray(self.order, int)], self.entries)
         return self._laid_out(self.offset + self.unit * outputs)
 
     def _openings(self, params: Params, about: Tree) -> Params:
@@ -183,8 +185,9 @@ class Amortised(Guide):
         """Values, their noise by key, and log q."""
         own, rest = self._split(eps)
         u, log_det = self.backbone.forward_and_log_det(params["backbone"], own)
-        about = self._about_entries(params, own, data)
-        noise = {**self._named(u), **self._moved(about, rest)}
+        among = self._named(u)
+        about = self._about_entries(params, own, among, data)
+        noise = {**among, **self._moved(about, rest)}
         values, log_det_program = self.forward(noise, self._openings(params, about), data)
         log_q = log_normal(eps) - log_det - _log_scales(about) - log_det_program
         return values, noise, log_q
@@ -201,7 +204,7 @@ class Amortised(Guide):
     def _values(self, params: Params, u: jax.Array, data: Any) -> tuple[dict[str, jax.Array], jax.Array]:
         """At global noise u (G,), the local latents in the middle of what the network starts from."""
         data = self.given(params, data)
-        about = self._about_entries(params, jnp.zeros_like(u), data)
+        about = self._about_entries(params, jnp.zeros_like(u), self._named(u), data)
         middle = self._moved(about, {key: jnp.zeros(self.shapes[key]) for key in self.axes})
         return self.forward({**self._named(u), **middle}, self._openings(params, about), data)
 
@@ -215,7 +218,7 @@ class Amortised(Guide):
         noise, terms = self.program.inverse_terms(values, first, data, near)
         own, log_det = self.backbone.inverse_and_log_det(params["backbone"], self._global(noise))
         among = log_normal(own) + log_det + _total(terms[key] for key in self.gates.shapes)
-        about = self._about_entries(params, own, data)
+        about = self._about_entries(params, own, noise, data)
         noise, terms = self.program.inverse_terms(values, self._openings(params, about), data, near)
         eps = [self._unmoved(about, key, noise[key]) for key in self.axes]
         nearby = _total(-0.5 * (e**2 + LOG_2PI) for e in eps) - _log_scales(about) + _total(terms[key] for key in self.axes)
@@ -239,7 +242,9 @@ class Amortised(Guide):
 
     def kept(self, params: Params) -> dict[str, Any]:
         data = self.given(params)
-        about = self._about_entries(params, jnp.zeros(self.backbone.dim), data)
+        own = jnp.zeros(self.backbone.dim)
+        u, _ = self.backbone.forward_and_log_det(params["backbone"], own)
+        about = self._about_entries(params, own, self._named(u), data)
         openings = self._openings(params, about)
         updates = {key: openings[key] for key in self.everything.conjugate}
         values = self.transform(params, jnp.zeros(self.dim))[0]
@@ -248,8 +253,9 @@ class Amortised(Guide):
     # ------------------------------------------------------------ description
 
     def describe(self) -> dict[str, Any]:
-        constants = {"columns": [asdict(c) for c in self.columns], "offset": self.offset.tolist(), "unit": self.unit.tolist()}
-        return {**super().describe(), "network": constants}
+        constants = {"offset": self.offset.tolist(), "unit": self.unit.tolist()}
+        inputs = {name: [asdict(p) for p in getattr(self.network, name)] for name in ("columns", "picks")}
+        return {**super().describe(), "network": {**constants, **inputs}}
 
 
 _LITTLE = float(1 / WIDEST**2 - 1)  # weight of the pseudo-observations at the start, in weights of the prior
@@ -269,7 +275,8 @@ def _total(terms: Any) -> jax.Array:
     return sum((jnp.sum(term) for term in terms), jnp.zeros(()))
 
 
-def _read(constants: Mapping[str, Any]) -> tuple[tuple[Column, ...], np.ndarray, np.ndarray]:
+def _read(constants: Mapping[str, Any]) -> Constants:
     """The constants of `describe`."""
     columns = tuple(Column(**{**c, "centre": tuple(c["centre"]), "unit": tuple(c["unit"])}) for c in constants["columns"])
-    return columns, np.asarray(constants["offset"], float), np.asarray(constants["unit"], float)
+    picks = tuple(Pick(**pick) for pick in constants["picks"])
+    return columns, picks, np.asarray(constants["offset"], float), np.asarray(constants["unit"], float)

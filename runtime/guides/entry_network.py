@@ -1,14 +1,15 @@
 """What is known of each entry of a dim, as inputs of a network, and the network.
 
 Inputs are all data over the dim that the statements about its local latents read or observe: numbers standardised, those that are
-not negative as logarithms too, indices one-hot. The network is the same for all entries::
+not negative as logarithms too, indices one-hot and by the noise of the global latents that they pick. The network is the same for
+all entries::
 
     h = tanh(W₁ tanh(W₀ x + b₀) + b₁),    outputs = W₂ h + S x + b₂,    W₂, S and b₂ zero at the start
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +33,15 @@ FARTHEST = 8.0  # standard deviations: numbers further out are taken as so far o
 FLOOR = 0.1  # means: added to numbers before the logarithm
 
 Params = dict[str, Any]
+Noise = Mapping[str, Any]
 
 
 # ---------------------------------------------------------------- which data
 
 
-def data_about(program: Program, local: frozenset[str], dim: str) -> tuple[str, ...]:
-    """The data over `dim` that are read or observed by the statements about the variables `local`, or about what is computed
-    from these, or for them."""
+def names_about(program: Program, local: frozenset[str], dim: str) -> frozenset[str]:
+    """The variables that are read, drawn or observed by the statements over `dim` about the variables `local`, or about what is
+    computed from these, or for them."""
     known = _known(program)
     statements = [n for n in program.graph.nodes if over(n, dim) and not _names(n) <= known]
     computed = {n.target.name for n in statements if isinstance(n, g.ComputedNode)} - known
@@ -47,7 +49,12 @@ def data_about(program: Program, local: frozenset[str], dim: str) -> tuple[str, 
     while about != before:
         before = set(about)
         about |= {name for n in statements if _names(n) & before for name in _names(n) & computed}
-    found = {name for n in statements if _names(n) & about for name in _names(n)} & known
+    return frozenset(name for n in statements if _names(n) & about for name in _names(n))
+
+
+def data_about(program: Program, names: frozenset[str], dim: str) -> tuple[str, ...]:
+    """The data over `dim` among these variables."""
+    found = names & _known(program)
     return tuple(v.name for v in program.graph.variables if v.name in found and dim in (d.rstrip("'") for d in v.dims))
 
 
@@ -96,6 +103,41 @@ class Column:
         return jnp.clip(scaled, -FARTHEST, FARTHEST)
 
 
+@dataclass(frozen=True)
+class Pick:
+    """For each entry the noise, under `key`, of the global latents that its index `name` picks along their axis `along`; the dim is
+    the index's axis `axis`. `width` inputs for an entry."""
+
+    name: str
+    axis: int
+    key: str
+    along: int
+    width: int
+
+    def of(self, data: Mapping[str, Any], noise: Mapping[str, Any]) -> Any:
+        """The inputs of all entries: (entries, width)."""
+        index = jnp.moveaxis(jnp.asarray(data[self.name]).astype(int), self.axis, 0)
+        picked = jnp.moveaxis(noise[self.key], self.along, 0)[index]
+        return jnp.clip(picked.reshape(index.shape[0], -1), -FARTHEST, FARTHEST)
+
+
+def picks_of(program: Program, names: frozenset[str], among: Collection[str], dim: str) -> tuple[Pick, ...]:
+    """What the indices among the data over `dim` pick of the global latents, whose noise keys are `among`; all of them variables
+    that the statements about local latents read."""
+    nodes = {program.noise_key(key): node for key, node in program.latent_items}
+    found = []
+    for name in data_about(program, names, dim):
+        variable = program.graph.variable(name)
+        for key in among if variable.kind is Kind.INDEX else ():
+            dims = [a.dim for a in nodes[key].domain]
+            if nodes[key].target.name in names and variable.of in dims:
+                along, axis = dims.index(variable.of), [d.rstrip("'") for d in variable.dims].index(dim)
+                entry = np.size(program.data[name]) // program.binding.sizes[dim]
+                width = entry * int(np.prod(program.noise_shapes[key], dtype=int)) // program.binding.sizes[variable.of]
+                found.append(Pick(name, axis, key, along, width))
+    return tuple(found)
+
+
 def columns_of(program: Program, names: tuple[str, ...], dim: str) -> tuple[Column, ...]:
     """The inputs that these data give; an index of many levels gives none."""
     found: list[Column] = []
@@ -127,18 +169,22 @@ def _measured(column: Column, program: Program) -> Column:
 class Network:
     """From the inputs of an entry to `outputs` numbers; `shared` further inputs are the same for all entries."""
 
-    def __init__(self, columns: tuple[Column, ...], shared: int, outputs: int):
-        self.columns, self.shared, self.outputs = columns, shared, outputs
-        self.inputs = sum(c.width for c in columns) + shared
+    def __init__(self, columns: tuple[Column, ...], picks: tuple[Pick, ...], shared: int, outputs: int):
+        self.columns, self.picks, self.shared, self.outputs = columns, picks, shared, outputs
+        self.inputs = sum(part.width for part in self.inputs_of_data) + shared
         self._masks = perceptron.full(self.inputs, HIDDEN, outputs)
+
+    @property
+    def inputs_of_data(self) -> tuple[Column | Pick, ...]:
+        return (*self.columns, *self.picks)
 
     def init(self, rng: np.random.Generator) -> Params:
         """NumPy parameters, all outputs zero."""
         return {**perceptron.init(self._masks, rng), "straight": np.zeros((self.outputs, self.inputs))}
 
-    def __call__(self, params: Params, data: Mapping[str, Any], shared: jax.Array, entries: int) -> jax.Array:
-        """The outputs of all entries, some thousand at a time: (entries, outputs)."""
-        parts = [column.of(data) for column in self.columns]
+    def __call__(self, params: Params, data: Mapping[str, Any], noise: Noise, shared: jax.Array, entries: int) -> jax.Array:
+        """The outputs of all entries, some thousand at a time: (entries, outputs). `noise` is the global one, by key."""
+        parts = [*(column.of(data) for column in self.columns), *(pick.of(data, noise) for pick in self.picks)]
         rows = jnp.concatenate([jnp.zeros((entries, 0)), *parts], axis=1)
         own = rows.shape[1]
         first, straight = params["weights0"], params["straight"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import emfppl
-from emfppl.runtime.choose_guide import build_guide
+from emfppl.runtime.choose_guide import build_guide, rebuild_guide
 from emfppl.runtime.guides import entry_network
-from emfppl.runtime.guides.entry_network import columns_of, data_about
+from emfppl.runtime.guides.entry_network import columns_of, data_about, names_about, picks_of
 from emfppl.runtime.optimise.minibatch import in_batches
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
@@ -93,7 +95,8 @@ def test_the_guide_starts_as_the_prior():
     with precision("float64"):
         guide = build_guide(program(MANY_KINDS, DATA), AMORTISED)
         params, eps = guide.init(0), jnp.asarray(RNG.normal(size=guide.dim))
-        about = guide._about_entries(params, eps[: guide.backbone.dim], guide.program.data)
+        own, _ = guide._split(eps)
+        about = guide._about_entries(params, own, guide._named(own), guide.program.data)
         assert {k: np.shape(v["loc"]) for k, v in about["noise"].items()} == {"r": (3, N)}
         assert all(not np.any(leaf) for leaf in about["noise"]["r"].values())
         np.testing.assert_allclose(jax.nn.sigmoid(about["gates"]["r"]), 0.98)
@@ -102,15 +105,30 @@ def test_the_guide_starts_as_the_prior():
         np.testing.assert_allclose(kept["t"], 0.95**2, rtol=1e-6)  # of the prior's precision, beside pseudo-observations
 
 
+def test_a_guide_is_rebuilt_from_its_description(made):
+    """On other data of the same shapes, with the constants that it was measured with."""
+    guide, params, eps = made
+    other = program(MANY_KINDS, {**DATA, "y": np.asarray(DATA["y"]) + 4})
+    again = rebuild_guide(other, json.loads(json.dumps(guide.describe())))
+    values, log_q = again.transform(params, eps, guide.program.data)
+    np.testing.assert_array_equal(log_q, guide.transform(params, eps)[1])
+    assert again.num_params(again.init(0)) == guide.num_params(params)
+
+
 def test_what_the_network_sees():
     """All data over the dim that bear on the local latents, computed variables between included; no others."""
     made = program(MANY_KINDS, DATA)
-    names = data_about(made, frozenset({"t", "r"}), "obs")
+    concerned = names_about(made, frozenset({"t", "r"}), "obs")
+    names = data_about(made, concerned, "obs")
     assert set(names) == {"x", "g", "y"}
     columns = {(c.name, c.logged): c for c in columns_of(made, names, "obs")}
     assert {key: c.width for key, c in columns.items()} == {("x", False): 1, ("g", False): 2, ("y", False): 3, ("y", True): 3}
     y = np.asarray(DATA["y"], float).T
     np.testing.assert_allclose(columns["y", False].of(made.data), (y - y.mean(axis=0)) / y.std(axis=0), atol=1e-5)
+    (pick,) = picks_of(made, concerned, ["a", "s", "c"], "obs")
+    picked = pick.of(made.data, {"a": jnp.asarray([0.5, -2.0])})
+    np.testing.assert_allclose(picked[:, 0], np.asarray([0.5, -2.0])[DATA["g"]])
+    assert (pick.name, pick.key, pick.width) == ("g", "a", 1)
     logs = np.log(y + 0.1 * y.mean())
     np.testing.assert_allclose(columns["y", True].of(made.data), (logs - logs.mean(axis=0)) / logs.std(axis=0), atol=1e-5)
 
