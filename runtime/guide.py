@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from emfppl.compiler.graph import GateSpec, RandomNode
+from emfppl.runtime.bijections.normal import LOG_2PI
 from emfppl.runtime.bijections.updated_laws import LOC, SCALE
 from emfppl.runtime.compile import once
 from emfppl.runtime.gates import Gates
@@ -33,7 +34,6 @@ from emfppl.runtime.recipe import Recipe
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
-LOG_2PI = float(np.log(2 * np.pi))
 CENTRE_WIDTH = 0.1  # backbones start narrow, at the prior's centre
 NARROWEST, WIDEST = 1e-4, 0.95  # of a law with pseudo-observations at the start, in widths of the law without
 

@@ -11,10 +11,10 @@ from jax.scipy.special import i0e, logsumexp
 
 from emfppl.runtime.bijections.interval import Interval, Point
 from emfppl.runtime.bijections.laws import Law
+from emfppl.runtime.bijections.normal import LOG_2PI
 
 _PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
 _PLACES, _LOG_WEIGHTS = 0.5 * (_PLACES + 1), np.log(0.5 * _WEIGHTS)
-LOG_2PI = math.log(2 * math.pi)
 
 
 class VonMises(Law):

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import erfc, ndtri
 
-HALF_LOG_2PI = 0.9189385332046727
+LOG_2PI = 1.8378770664093453
+HALF_LOG_2PI = LOG_2PI / 2
 SQRT_HALF = 0.7071067811865476
 
 

@@ -55,11 +55,6 @@ class Family(ABC):
     def kept(self, args: Args, parts: Parts) -> Any:
         """The share of the law itself in the updated law, from 0 to 1."""
 
-    def proper(self, args: Args, parts: Parts) -> Any:
-        """Whether the updated law is one."""
-        fine = [jnp.all(jnp.isfinite(v)) & jnp.all(v > 0) for n, v in self.updated(args, parts).items() if n != "loc"]
-        return jnp.all(jnp.stack(fine))
-
 
 class Scalar(Family):
     """Of one number: in the unconstrained coordinate the logarithm of a factor has slope a `features`[0] + b `features`[1]."""
@@ -231,9 +226,6 @@ class MultivariateNormal(Family):
 
     def kept(self, args: Args, parts: Parts) -> Any:
         return 1 / (1 + jnp.sum(scale_tril(args) ** 2, axis=-1) * parts["b"])
-
-    def proper(self, args: Args, parts: Parts) -> Any:
-        return jnp.all(jnp.isfinite(self.updated(args, parts)["scale_tril"]))
 
 
 _NORMAL = Gaussian("Normal", lambda x: x, jnp.ones_like)

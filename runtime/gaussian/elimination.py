@@ -58,14 +58,6 @@ class Factor:
             z = jnp.concatenate([part.back(mine, z), z])
         return total(z, self.plan.order)
 
-    def solve(self, h: Any) -> Any:
-        """Λ⁻¹ h: (D,)."""
-        return self.coloured(self.whitened(h))
-
-    def sample(self, eps: Any) -> Any:
-        """L⁻ᵀ eps, a draw from N(0, Λ⁻¹) for standard normal eps (D,)."""
-        return self.coloured(eps)
-
 
 def factor(plan: Plan, entries: Any) -> Factor:
     """The factor of the precision with these entries (nnz,) in the order of the plan's pattern."""

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from emfppl.compiler.graph import RandomNode
+from emfppl.runtime.bijections.normal import LOG_2PI
 from emfppl.runtime.compile import factoring_of, solves, work_of
 from emfppl.runtime.precision import precision
 
@@ -26,7 +27,6 @@ LARGEST = 2  # numbers to integrate over
 NEGLIGIBLE = 40.0  # nats below the top
 NUDGE, ROUGH = 1e-8, 1e-3  # a step, and the change of a log density over it that only rounding can make
 CLOSE = 1e-9  # between two resolutions, in nats: closer is not asked for
-LOG_2PI = float(np.log(2 * np.pi))
 COARSE, FINEST = 24, {1: 12_288, 2: 384}  # steps along an axis
 SEARCHES = 20
 A_POINT = 2  # evaluations at a point: there and beside it

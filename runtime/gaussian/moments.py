@@ -53,6 +53,7 @@ class Moments:
         self.block, self._graph = block, block.program.graph
         standing, imputed = block.standing, set(block.program.binding.latent)
         self._data = {v.name for v in self._graph.of_role(g.Role.DATA, g.Role.OBSERVED)} - imputed
+        self._computed = {v.name for v in self._graph.of_role(g.Role.COMPUTED)}
         random = [(k, n) for k, n in standing.gaussian if isinstance(n, g.RandomNode)]
         self.groups = self._groups(random)
         mine = {k for group in self.groups for k in group.keys}
@@ -83,8 +84,7 @@ class Moments:
     def fixed(self, expr: Expr, also: Sequence[str] = ()) -> bool:
         """Whether an expression reads nothing but data, and variables in `also`."""
         read = self._above(names_of(expr))
-        computed = {v.name for v in self._graph.of_role(g.Role.COMPUTED)}
-        return read - computed <= self._data | set(also)
+        return read - self._computed <= self._data | set(also)
 
     def _above(self, names: set[str] | frozenset[str]) -> set[str]:
         """These variables, and those that computed ones among them are computed from, and those that move what stands by its

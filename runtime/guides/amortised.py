@@ -25,9 +25,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from emfppl.compiler.graph import GateSpec, RandomNode
+from emfppl.runtime.bijections.normal import LOG_2PI
 from emfppl.runtime.compile import once
 from emfppl.runtime.gates import Gates
-from emfppl.runtime.guide import LOG_2PI, WIDEST, Guide, log_normal
+from emfppl.runtime.guide import WIDEST, Guide, log_normal
 from emfppl.runtime.guides.backbone import Backbone, Frame, Params
 from emfppl.runtime.guides.elementwise import Elementwise
 from emfppl.runtime.guides.entry_network import HIDDEN, Column, Network, Pick, columns_of, data_about, names_about, picks_of

@@ -24,11 +24,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from emfppl.runtime.bijections.normal import LOG_2PI
 from emfppl.runtime.compile import once
 from emfppl.runtime.gaussian.centre import Prepare, centred, preparation
 from emfppl.runtime.gaussian.elimination import Factor, factor
 from emfppl.runtime.gaussian.outer import Outer
-from emfppl.runtime.guide import LOG_2PI, Guide, log_normal
+from emfppl.runtime.guide import Guide, log_normal
 from emfppl.runtime.guides.backbone import Frame, Params
 from emfppl.runtime.precision import precision
 

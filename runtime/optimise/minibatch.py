@@ -24,9 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from emfppl.runtime.batchable import check_batch, over, refused
+from emfppl.runtime.bijections.normal import LOG_2PI
 from emfppl.runtime.bind import Binding
 from emfppl.runtime.choose_guide import FULL_RANK_UP_TO, dimension, rebuild_guide
-from emfppl.runtime.guide import LOG_2PI, Guide, latent_nodes
+from emfppl.runtime.guide import Guide, latent_nodes
 from emfppl.runtime.guides.amortised import Amortised, local_axes
 from emfppl.runtime.program import Program
 from emfppl.runtime.recipe import Recipe

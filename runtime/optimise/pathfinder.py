@@ -24,14 +24,14 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
+from emfppl.runtime.bijections.normal import LOG_2PI
 from emfppl.runtime.guides.backbone import Frame
+from emfppl.runtime.optimise.quasi_newton import FORBIDDEN
 
 STEPS, MEMORY, DRAWS = 200, 6, 20  # of a path, pairs that the estimate remembers, draws of an ELBO
 FEW, FAR = 4, 10.0  # draws after which an approximation so many nats below the best is looked at no further
-LOG_2PI = float(np.log(2 * np.pi))
 CURVED = 1e-12  # pairs with sᵀz below this part of zᵀz say nothing of the curvature
 STRAIGHT = 1e-9  # nats of log density, relative to it, that a step must gain
-FORBIDDEN = 1e100  # minus the log density where it is not finite
 
 Slope = Callable[[np.ndarray], tuple[float, np.ndarray]]  # log density and its gradient at a point (D,)
 

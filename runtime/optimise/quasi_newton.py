@@ -25,7 +25,7 @@ from emfppl.runtime.threads import one_thread_each
 
 STEPS = 200
 MEMORY = 30  # pairs of steps and slopes that L-BFGS keeps
-FORBIDDEN = 1e100  # minus the ELBO where it is not finite
+FORBIDDEN = 1e100  # minus the ELBO, or a log density, where it is not finite
 
 Tree = Any
 Looker = Callable[[int, int], None]  # step, most steps
