@@ -125,15 +125,27 @@ class Messages(Guide):
         return once(settled)
 
     def _settled(self, outer: Values, data: Any) -> Values:
-        """The sites at the mode of the inner latents given the outer ones, by Newton's steps from the middle of the prior."""
+        """The sites at the mode of the inner latents given the outer ones, by Newton's steps from the middle of the prior, until
+        they stand still."""
         middle = jnp.zeros(self.block.dim)
-        z = self._conditional(outer, None, data).draw(middle)
-        first = dict(self.block.initial_sites(jnp.where(jnp.isfinite(z), z, middle), outer, data))
+        sites_at = lambda z: dict(self.block.initial_sites(z, outer, data))  # noqa: E731
+        first = self._conditional(outer, None, data).draw(middle)
+        first = jnp.where(jnp.isfinite(first), first, middle)
 
-        def better(_: Any, sites: Values) -> Values:
-            return dict(self.block.initial_sites(self._conditional(outer, sites, data).draw(middle), outer, data))
+        def size(move: jax.Array) -> jax.Array:
+            return jnp.max(jnp.abs(move), initial=0.0)
 
-        return jax.lax.fori_loop(0, NEWTON_STEPS, better, first)
+        def moving(state: tuple[Any, ...]) -> jax.Array:
+            step, before, at, _ = state
+            return (step < NEWTON_STEPS) & (size(at - before) > jnp.finfo(at.dtype).eps ** 0.5 * (1 + size(at)))
+
+        def better(state: tuple[Any, ...]) -> tuple[Any, ...]:
+            step, _, at, sites = state
+            z = self._conditional(outer, sites, data).draw(middle)
+            return step + 1, at, z, sites_at(z)
+
+        far = jnp.full_like(middle, jnp.inf)
+        return jax.lax.while_loop(moving, better, (jnp.asarray(0), far, first, sites_at(first)))[-1]
 
     # ------------------------------------------------------------ the outer latents
 
