@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -131,17 +131,18 @@ class Guide:
     def centre(self) -> Frame:
         """Narrow noise at the prior's centre, in the coordinates that the backbone works in."""
         dim = self.backbone.dim
-        loc = np.asarray(self._centre_unconstrained()) if self.gates.shut and dim else np.zeros(dim)
+        loc = np.asarray(self._centre_unconstrained(self.program.data)) if self.gates.shut and dim else np.zeros(dim)
         return Frame(loc, np.full(dim, CENTRE_WIDTH))
 
-    def _centre_unconstrained(self) -> jax.Array:
+    @cached_property
+    def _centre_unconstrained(self) -> Callable[[Any], jax.Array]:
         def centre(data: Any) -> jax.Array:
             data = self.program.with_params(self.program.param_starts(), data)
             values, _ = self.forward(self.unravel(jnp.zeros(self.backbone.dim)), None, data)
             noise, _ = self._inverse(values, self.gates.openings({}), data)
             return self.ravel(noise)
 
-        return once(centre)(self.program.data)
+        return cast(Callable[[Any], jax.Array], once(centre))
 
     # ------------------------------------------------------------ the map
 
