@@ -86,7 +86,16 @@ class Model:
     def _binding(self, data: Any, sizes: Sizes | None, observed: str) -> Binding:
         from emfppl.runtime.bind import bind
 
+        self._need_program()
         return bind(self._graph, {} if data is None else data, arguments.sizes_of(sizes), observed)
+
+    def _need_program(self) -> None:
+        """Raise where the file holds density estimators and no program."""
+        names = [d.name for d in self._graph.densities]
+        if names and not self._graph.nodes:
+            hint = f'train one on samples: model.density("{names[0]}").fit(x), or emf fit FILE --density {names[0]} --data x.npz'
+            message = f"`{self.source.name}` holds density estimators only ({', '.join(names)}), and no program to fit."
+            raise EmfError([Diagnostic("E1509", message, self._graph.densities[0].span, hint, self.source)])
 
     def sample_prior(
         self, num_draws: int = 1000, data: Any = None, sizes: Sizes | None = None, seed: int = 0
