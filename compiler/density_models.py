@@ -14,7 +14,7 @@ from emfppl.compiler.ast_to_checked.context import listed, near
 from emfppl.compiler.ast_to_checked.limits import leaves
 from emfppl.compiler.ast_to_expanded import expand
 from emfppl.compiler.checked_nodes import CheckedFactor, CheckedProgram, CheckedRandom
-from emfppl.compiler.density_parts import Declaration, closure, mentioned
+from emfppl.compiler.density_parts import Declaration, closure, mentioned, only_for_densities
 from emfppl.compiler.distributions import Table
 from emfppl.compiler.graph import Integers, Role, Structured
 from emfppl.compiler.silence import not_silenced
@@ -24,6 +24,7 @@ from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.source import SourceText, Span
 
 HIDDEN = "@"
+HEAD = "The model `{}` is a layer of a density estimator"
 SQUARE = ("ordered", "positive_ordered", "real_vector")  # vectors with as many numbers as noise has
 NOT_OF_MODELS = ("W0101", "W0102", "W0104", "W0110")  # what is said of whole programs only
 
@@ -41,6 +42,8 @@ class ModelReader:
         """The model of a structured layer, from the option `model` as written."""
         node = self._model(layer, named)
         if node is None:
+            return None
+        if not self._own_targets(node):
             return None
         values = self._arguments(node, named.args if isinstance(named, ast.Call) else (), named.span if named else layer.span)
         if values is None:
@@ -77,6 +80,16 @@ class ModelReader:
         hint = near(name, models) or (f"the file has {listed(models)}" if models else what)
         return self.error("E1503", f"There is no model named `{name}`.", named.span, hint)
 
+    def _own_targets(self, node: ast.Model) -> bool:
+        """Whether what a model draws and sets is its own; data of the file that its program observes are another's."""
+        data = {s.name for s in only_for_densities(self.program) if isinstance(s, ast.Data)}
+        for one in (n for s in node.body for n in walk(s) if isinstance(n, ast.Target) and n.name in data):
+            message = f"{HEAD.format(node.name)}; it observes `{one.name}`, which is declared as data of the file."
+            hint = f"leave that line out, or move it into the density block: what `{node.name}` draws is the event"
+            self.error("E1504", message, one.name_span, hint)
+            return False
+        return True
+
     def _arguments(self, node: ast.Model, given: tuple[ast.Argument, ...], span: Span) -> dict[str, ast.Expr] | None:
         """The values of a model's arguments by name, defaults among them."""
         names = [a.name for a in node.args]
@@ -103,10 +116,8 @@ class ModelReader:
         hidden = {a.name: a.name + HIDDEN for a in node.args}
         body = [_renamed(s, hidden) for s in node.body if not isinstance(s, ast.Return)]
         given = [
-            ast.Assign(ast.Target(hidden[a.name], tuple(ast.Name(d.name, d.span) for d in a.dims), a.span, a.span), a.type,
-                       values[a.name], span=values[a.name].span)
-            for a in node.args
-        ]  # fmt: skip
+            ast.Assign(_target(a, hidden[a.name]), a.type, values[a.name], span=values[a.name].span) for a in node.args
+        ]
         own = {n.name for s in body for n in walk(s) if isinstance(n, ast.Dim | ast.Param | ast.Target)}
         needed = closure(self.program, {name for s in (*given, *body) for name in mentioned(s)} - own)
         shared = [s for s in self.program.statements if isinstance(s, Declaration) and s.name in needed - own]
@@ -124,22 +135,14 @@ class ModelReader:
 
     def _faults(self, node: ast.Model, checked: CheckedProgram) -> Iterator[tuple[str, Span, str]]:
         """Why a model can't be a layer: what, where, and what to do."""
-        head = f"The model `{node.name}` is a layer of a density estimator"
-        roles = {v.name: v.role for v in checked.variables}
-        for v in checked.variables:
-            if v.optional:
-                yield f"{head}; it can't read `{v.name}`, whose entries may be missing.", v.span, "leave out its `?`"
+        head = HEAD.format(node.name)
         for one in leaves(checked.statements):
             if isinstance(one, CheckedFactor):
                 hint = "write the distribution that is meant; one of your own: distribution NAME(x: real) { … }"
                 yield f"{head}; a `factor` is no distribution to draw from.", one.span, hint
             elif isinstance(one, CheckedRandom):
-                name = one.target.name
-                if roles[name] is Role.OBSERVED:
-                    hint = f"draw a variable of its own in place of the data `{name}`: what is drawn is what the layer puts out"
-                    yield f"{head}; it observes `{name}`, where it should draw.", one.span, hint
                 yield from _unfit(head, one)
-        if Role.LATENT not in roles.values():
+        if not any(v.role is Role.LATENT for v in checked.variables):
             yield f"{head}, and draws nothing.", node.name_span, "draw what the layer puts out: x[time] ~ …"
 
 
@@ -155,6 +158,11 @@ def _unfit(head: str, one: CheckedRandom) -> Iterator[tuple[str, Span, str]]:
     if isinstance(one.support, Structured) and one.support.name not in SQUARE:
         hint = "draw real numbers and compute it, or draw an ordered vector"
         yield f"{head}; `{name}` is of type {one.support.name}, which has fewer free numbers than entries.", one.span, hint
+
+
+def _target(arg: ast.FunctionArgument, name: str) -> ast.Target:
+    span = Span(arg.span.start, arg.span.start + len(arg.name))
+    return ast.Target(name, tuple(ast.Name(d.name, d.span) for d in arg.dims), span, span)
 
 
 def _usage(node: ast.Model) -> str:

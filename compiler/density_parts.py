@@ -40,14 +40,24 @@ def closure(program: ast.Program, names: Iterable[str]) -> set[str]:
 
 def without_densities(program: ast.Program) -> ast.Program:
     """The program without density blocks and without what only these need: it would count as unused, and data as required."""
-    blocks = [s for s in program.statements if isinstance(s, ast.Density)]
-    if not blocks:
+    if not any(isinstance(s, ast.Density) for s in program.statements):
         return program
-    needed = closure(program, {name for block in blocks for name in mentioned(block)})
+    needed = _needed(program)
     own = closure(program, _roots(program, needed))
     lost = ast.Dim | ast.Data | ast.Param | ast.Model
     kept = (s for s in program.statements if not isinstance(s, lost) or s.name in own or s.name not in needed)
     return replace(program, statements=tuple(s for s in kept if not isinstance(s, ast.Density)))
+
+
+def only_for_densities(program: ast.Program) -> tuple[ast.Statement, ...]:
+    """The density blocks of a program, with their models and with what its other statements don't need."""
+    kept, needed = set(map(id, without_densities(program).statements)), _needed(program)
+    return tuple(s for s in program.statements if id(s) not in kept or (isinstance(s, ast.Model) and s.name in needed))
+
+
+def _needed(program: ast.Program) -> set[str]:
+    """The names that density blocks lead to."""
+    return closure(program, {name for s in program.statements if isinstance(s, ast.Density) for name in mentioned(s)})
 
 
 def _roots(program: ast.Program, needed: set[str]) -> set[str]:

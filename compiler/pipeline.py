@@ -18,7 +18,7 @@ from emfppl.compiler.checked_nodes import CheckedProgram
 from emfppl.compiler.checked_to_graph import build
 from emfppl.compiler.checked_to_text import to_text as checked_text
 from emfppl.compiler.densities import check_densities
-from emfppl.compiler.density_parts import without_densities
+from emfppl.compiler.density_parts import only_for_densities, without_densities
 from emfppl.compiler.discrete_limits import discrete_limits
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.expressions import Kind
@@ -93,6 +93,8 @@ def _checked(source: SourceText, table: Table) -> tuple[CheckedProgram | None, t
             checked = None  # a statement or a use of a model is missing
         densities, more = check_densities(program, source, table)
         found = (*expanded.told((*found, *_limits(checked))), *more)
+        if any(d.is_error for d in more):
+            found = tuple(d for d in found if d.is_error)
         whole = expanded.source
     except RecursionError:
         checked, found, whole, densities = None, (_too_deep(source),), source, ()
@@ -136,6 +138,7 @@ def stage_text(source: SourceText, stage: str, table: Table = STANDARD) -> str:
 def expanded_text(source: SourceText, table: Table = STANDARD) -> str:
     """The program with its sub-models written out, as `emf fmt` would lay it out."""
     source = gathered(source)
-    program = expand(without_densities(link(source)[0]), source, table).program
-    kept = tuple(s for s in program.statements if not isinstance(s, ast.Model | ast.Import))
-    return format_program(replace(program, statements=kept, tail=()))
+    program = link(source)[0]
+    expanded = expand(without_densities(program), source, table).program
+    kept = tuple(s for s in expanded.statements if not isinstance(s, ast.Model | ast.Import))
+    return format_program(replace(expanded, statements=(*kept, *only_for_densities(program)), tail=()))

@@ -318,13 +318,27 @@ def _in_density(fault: Fault) -> Diagnostic | None:
     if not fault.inside and kinds[:2] == ["NAME", "NAME"] and str(fault.tokens[0]) == "conditioned_on":
         message = "`conditioned_on` stands outside of a density block."
         return fault.tell("E0109", message, fault.span, "write it in the block of the density whose data these are")
-    drawn = {"TILDE", "EQUAL"} & set(_outside(kinds)) and kinds[0] == "NAME"
-    if fault.inside != "density" or not (fault.at == 0 or drawn):
+    if fault.inside != "density":
         return None
+    if kinds[0] == "CONDITIONED_ON" and fault.token is not None:
+        return fault.tell("E0105", "Names of data follow `conditioned_on`.", fault.span, "write conditioned_on c, w")
+    drawn = {"TILDE", "EQUAL"} & set(_outside(kinds)) and kinds[0] == "NAME"
+    if fault.at > 0 and not drawn:
+        return _two_layers(fault)
     hint = "draws and params stand in a model, which is a layer here: structured(NAME)"
     if kinds[0] not in ("NAME", "PARAM", "FACTOR", "FOR", "RETURN"):
         hint = "such as maf(hidden = [64, 64]); declare what else is needed outside of the block"
     return fault.tell("E0109", "In a density block stand `data`, `conditioned_on` and layers only.", fault.span, hint)
+
+
+def _two_layers(fault: Fault) -> Diagnostic | None:
+    """``layer reverse``, ``maf(hidden = [8]) reverse``."""
+    if fault.token is None or fault.token.type != "NAME" or fault.tokens[0].type != "NAME" or _innermost(fault):
+        return None
+    if str(fault.tokens[0]) == "gate":
+        return fault.tell("E0109", "`gate` stands outside of a guide block.", fault.span, "write structured(NAME, gated = true)")
+    hint = f"write {fault.token} on a line of its own" + f", without `{fault.before}`" * (fault.at == 1)
+    return fault.tell("E0105", "A layer stands alone on its line.", place(fault.token), hint)
 
 
 def _declared_dims(fault: Fault) -> Diagnostic | None:
@@ -378,6 +392,6 @@ def _unexpected(fault: Fault) -> Diagnostic:
 
 
 RULES: tuple[Callable[[Fault], Diagnostic | None], ...] = (
-    _habit, _in_guide, _in_density, _string, _word_as_name, _statement_word_inside, _ends_too_early, _says_nothing, _symbol,
+    _in_density, _habit, _in_guide, _string, _word_as_name, _statement_word_inside, _ends_too_early, _says_nothing, _symbol,
     _gap_in_brackets, _left_side, _declared_dims, _equals_inside, _two_in_a_row,
 )  # fmt: skip

@@ -161,7 +161,8 @@ class _Block:
             return self.c.error("E1507", message, name.span, "declare it outside of the block, with the file's data") or False
         what = "a param, which is learned" if info is not None else "a dim" if name.id in self.c.dims else None
         message = f"`{name.id}` is {what}; a density is conditioned on data." if what else f"There are no data named `{name.id}`."
-        hint = near(name.id, data) or f"declare it outside of the block: data {name.id}: real"
+        hint = "name data that are declared outside of the block"
+        hint = near(name.id, data) or (hint if what else f"declare it outside of the block: data {name.id}: real")
         return self.c.error("E1507", message, name.span, hint) or False
 
     def _data(self, given: list[str], kept: tuple[CheckedLayer, ...]) -> tuple[Variable, ...]:

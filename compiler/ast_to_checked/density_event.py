@@ -46,7 +46,8 @@ def event_of(c: Context, block: ast.Density, model: CheckedProgram) -> tuple[Var
         support = next(iter(supports))
         if len(supports) > 1 or not _constant(support):
             message = f"The range of `{v.name}` differs from piece to piece, or depends on other values."
-            hint = f"say in the block what one sample is: data {v.name}: real"
+            over = f"[{', '.join(v.dims)}]" if v.dims else ""
+            hint = f"say in the block what one sample is: data {v.name}{over}: real"
             return c.error("E1505", message, block.name_span, hint)
         text = _type_of(support)
         found.append(Variable(v.name, Role.OBSERVED, v.dims, v.kind, None, support, type_text=text, span=v.span))
