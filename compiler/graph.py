@@ -252,7 +252,8 @@ class GaussianBlock:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One layer of a density estimator, with its options by name: ``("hidden", (64, 64))``, ``("gated", True)``.
+    """One layer of a density estimator, with its options by name: ``("hidden", (64, 64))``,
+    ``("model", "walk")``, ``("gated", True)``.
 
     `model`, of a structured layer: its model as a program of its own, all of whose latents are values of the layer.
     """

@@ -41,7 +41,7 @@ def to_text(graph: Graph) -> str:
     parts += [marginal_text(graph, m) for m in graph.marginals]
     parts += [] if graph.gaussian is None else gaussian_lines(graph, graph.gaussian)
     parts += [f"barren {', '.join(barren)}"] if barren else []
-    parts += [line for density in graph.densities for line in density_lines(density)]
+    parts += [line for density in graph.densities for line in density_lines(density, to_text)]
     return "\n".join(parts) + "\n"
 
 
@@ -126,21 +126,20 @@ def _option(value: object) -> str:
     return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
-def density_lines(density: DensitySpec | CheckedDensity, model_text: Callable[[Any], str] | None = None) -> list[str]:
+def density_lines(density: DensitySpec | CheckedDensity, model_text: Callable[[Any], str]) -> list[str]:
     """A density block: its event, what it is conditioned on, and its layers, those of models with the model's text below."""
-    write = model_text or to_text
     out = [f"density {density.name}", *("  " + dim_text(d) for d in density.dims), *("  " + variable_text(v) for v in density.data)]
     out += ["  event " + variable_text(v).partition(" ")[2] for v in density.variables]
     out += [f"  conditioned on {', '.join(density.given)}"] if density.given else []
     for layer in density.layers:
-        inside = [] if layer.model is None else write(layer.model).splitlines()
+        inside = [] if layer.model is None else model_text(layer.model).splitlines()
         out += [f"  {layer_text(layer)}", *("    " + line for line in inside)]
     return out
 
 
 def layer_text(layer: LayerSpec | CheckedLayer) -> str:
-    """``maf(hidden = [64, 64])``, ``reverse``."""
-    options = ", ".join(f"{name} = {_option(value)}" for name, value in layer.options)
+    """``maf(hidden = [64, 64])``, ``structured(walk, gated = true)``, ``reverse``."""
+    options = ", ".join(_option(value) if name == "model" else f"{name} = {_option(value)}" for name, value in layer.options)
     return f"{layer.kind}({options})" if options else layer.kind
 
 

@@ -92,6 +92,7 @@ class _Block:
         model = self.reader.read(call, given.get("model")) if call.func == "structured" else None
         if model is not None:
             self.models.append(model)
+            options = {"model": name_of(given["model"]), **options}
         if len(self.c.found) > before or (call.func == "structured" and model is None):
             return None
         times = options.pop("layers", 1)
@@ -175,6 +176,12 @@ class _Block:
         named = {d.rstrip("'") for v in variables for d in v.dims} | {v.of for v in variables if v.of}
         wanted = closure(program, {*named, *(n for item in self._layers() for n in mentioned(item))})
         return tuple(d for d in self.c.dims.listed() if d.name in wanted)
+
+
+def name_of(model: ast.Expr) -> str:
+    """The name of the model, of ``walk`` and of ``walk(2.0)``."""
+    assert isinstance(model, ast.Name | ast.Call)
+    return model.id if isinstance(model, ast.Name) else model.func
 
 
 def _names(variables: tuple[Variable, ...]) -> str:

@@ -7,6 +7,7 @@ from emfppl.compiler.ast_to_checked.context import Context, listed, near
 from emfppl.grammar import ast_nodes as ast
 
 WHOLE = "a whole number above 0"
+SEED = "a whole number, 0 or more"
 WHOLES = "a list of whole numbers above 0, such as [64, 64]"
 GATED = "true, false or per_variable"
 MODEL = "a model"
@@ -16,7 +17,7 @@ Options = dict[str, object]
 LAYERS: dict[str, dict[str, str]] = {
     "affine": {},
     "actnorm": {},
-    "permute": {},
+    "permute": {"seed": SEED},
     "reverse": {},
     "lu": {},
     "maf": {"hidden": WHOLES, "layers": WHOLE},
@@ -83,13 +84,14 @@ def _value(c: Context, layer: str, option: str, wanted: str, node: ast.Expr) -> 
     value = _literal(c, node)
     many = isinstance(value, tuple) and value and all(map(_whole, value))
     gated = isinstance(value, bool) or value == "per_variable"
-    if (wanted == WHOLE and _whole(value)) or (wanted == WHOLES and many) or (wanted == GATED and gated):
+    fine = {WHOLE: _whole(value), SEED: _whole(value, 0), WHOLES: many, GATED: gated}[wanted]
+    if fine:
         return value
     return c.error("E1502", f"`{option}` of `{layer}` is {wanted}.", node.span)
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _whole(value: object, at_least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
 def _literal(c: Context, node: ast.Expr) -> object | None:
