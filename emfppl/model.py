@@ -19,6 +19,7 @@ from emfppl.runtime.budget import budget_of
 
 if TYPE_CHECKING:
     from emfppl.bound import Bound, NumpyroModel
+    from emfppl.density import Density
     from emfppl.drawing import Drawing
     from emfppl.runtime.bind import Binding
     from emfppl.runtime.posterior import Posterior
@@ -107,6 +108,13 @@ class Model:
         """
         seed, num_draws = arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         return self.bind(data, sizes).sample_prior(num_draws, seed)
+
+    def density(self, name: str | None = None) -> Density:
+        """The density estimator of a `density` block: its `fit(x)` trains it. The name may be left out where there is one only.
+        Raises `EmfError` E1521."""
+        from emfppl.density import Density
+
+        return Density(self, name)
 
     @cached_property
     def numpyro_model(self) -> NumpyroModel:

@@ -651,6 +651,30 @@ CODES: tuple[Code, ...] = (
         "a fit of a file that holds only densities",
         "`fit` finds the posterior of a program. A density estimator is trained on samples: `model.density(NAME).fit(x)`.",
     ),
+    Code(
+        "E1521",
+        "an unknown density estimator",
+        "`model.density(NAME)` and `--density NAME` name a `density` block of the file. In Python the name may be left out where "
+        "there is one only.",
+    ),
+    Code(
+        "E1522",
+        "a sample on the edge of its type",
+        "The map from the real line to a bounded type has no number that comes to a bound, such as 0 of a `nonnegative` "
+        "variable, or 1 of a `unit` one.",
+    ),
+    Code("E1523", "too few samples", "A density estimator learns from most of its samples and is judged on the others."),
+    Code(
+        "E1524",
+        "a density estimator that can't be trained",
+        "The log density of samples held out is not finite, wherever training went: one of them may be far away from all others.",
+    ),
+    Code(
+        "E1525",
+        "coordinates that can't be held",
+        "Some coordinates are drawn given others where every layer, from the data to the noise, keeps the known ones apart: an "
+        "autoregressive layer those that come first in its order, and an elementwise one any.",
+    ),
     # -- W01 lint
     Code("W0101", "an unused dim", "A dim is declared and not used."),
     Code("W0102", "unused data", "Data are declared and not used."),

@@ -35,7 +35,7 @@ MIDDLE: Options = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emit
 
 def once(function: Callable[..., Any]) -> Any:
     """`function` jitted for few runs; not to be called where something else is being traced."""
-    return jax.jit(function, compiler_options=LOWEST if _on_cpu() else None)
+    return jax.jit(function, compiler_options=LOWEST if on_cpu() else None)
 
 
 def seldom(function: Callable[..., Any], program: Program) -> Any:
@@ -45,10 +45,17 @@ def seldom(function: Callable[..., Any], program: Program) -> Any:
 
 def often(function: Callable[..., Any], program: Program) -> Any:
     """`function` jitted for many runs on a program's data; not to be called where something else is being traced."""
-    return jax.jit(function, compiler_options=_options(program) if _on_cpu() else None)
+    return jax.jit(function, compiler_options=_options(program) if on_cpu() else None)
 
 
-def _on_cpu() -> bool:
+def for_long(function: Callable[..., Any]) -> Any:
+    """`function` jitted for many thousand runs on large arrays."""
+    lowest = on_cpu() and jax.config.read("jax_disable_most_optimizations")
+    return jax.jit(function, compiler_options=LOWEST if lowest else None)
+
+
+def on_cpu() -> bool:
+    """Whether programs run on the CPU."""
     return jax.default_backend() == "cpu"
 
 

@@ -108,7 +108,7 @@ def cut(flat: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     out, start = {}, 0
     for name, shape in shapes.items():
         size = int(np.prod(shape))
-        out[name] = flat[..., start : start + size].reshape(*flat.shape[:-1], *shape)
+        out[name] = flat[..., start : start + size].reshape((*flat.shape[:-1], *shape))
         start += size
     return out
 

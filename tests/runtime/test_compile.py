@@ -39,7 +39,7 @@ def test_grades(well_compiled, monkeypatch):
     small, large, solved = given[:3], given[3:6], given[6:]
     assert small == [LOWEST, LOWEST, MIDDLE]
     assert large == solved == [LOWEST, None, None]
-    monkeypatch.setattr(compiling, "_on_cpu", lambda: False)
+    monkeypatch.setattr(compiling, "on_cpu", lambda: False)
     once(np.sin), often(np.sin, SMALL)
     assert given[9:] == [None, None]  # the options are those of one compiler
 
