@@ -100,8 +100,7 @@ def _figure(rows: int, columns: int, width: float = 2.4, height: float = 2.2, **
 
 def _range(*columns: np.ndarray | None) -> tuple[float, float]:
     """What data and samples cover, a hundredth at the ends left out where that is far out."""
-    whole_ = np.concatenate([c for c in columns if c is not None])
-    low, high = np.quantile(whole_, (0.002, 0.998))
+    low, high = np.quantile(np.concatenate([c for c in columns if c is not None]), (0.002, 0.998))
     room = 0.05 * (high - low) or 1.0
     return float(low - room), float(high + room)
 
@@ -155,6 +154,8 @@ def _corner(labels: list[str], data: np.ndarray | None, samples: np.ndarray) -> 
                 if data is not None:
                     _scatter(ax, data[:, column], data[:, row], DATA)
                 _scatter(ax, samples[:, column], samples[:, row], FLOW)
+                ax.set_xlim(_range(samples[:, column], None if data is None else data[:, column]))
+                ax.set_ylim(_range(samples[:, row], None if data is None else data[:, row]))
     _legend(axes[0, 0], data is not None)
     return figure
 

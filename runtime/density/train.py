@@ -2,12 +2,12 @@
 
 ::
 
-    trials, a short run at each rate ─▶ climb, a long one at the best ─▶ if it stopped early, a short one more
+    trials, a short run at each rate  ─▶  climb, a long one at the best
 
 In every run the rate falls to zero. Some samples are held out. Their likelihood is looked at some dozens of times; the parameters
-that were best by it are the ones kept. A lane whose held-out likelihood has not risen for long goes back to its best parameters and
-ends with one more short run. Lanes are seeds: they start apart, see the same batches, and the one that is best on the samples held
-out is taken.
+that were best by it are the ones kept. A lane whose held-out likelihood has not risen for long goes on from its best parameters at
+a lower rate, and ends early the third time. Lanes are seeds: they start apart, see the same batches, and the one that is best on
+the samples held out is taken.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from emfppl.runtime.density.lanes import Lanes, Program, begin, compiled
 from emfppl.runtime.threads import one_thread_each
 
 WARM_UP = 0.05  # of the steps of a run
-LOWER = 0.3  # of the rate: where a run after an early stop begins
+LOWER, TURNS = 0.3, 2  # what the rate falls to where a lane stands still, and how often before it ends
 BROKEN = 0.5  # of the steps of a chunk: where more are not finite a lane is given up
 BLOCK = 512  # samples at once where they are only judged
 NUMBERS = 4_000_000  # of the batches of one call at most
@@ -46,8 +46,8 @@ class Trainable(Protocol):
 @dataclass(frozen=True)
 class Plan:
     """How much work a training may do: samples a step, steps of a call of the compiled program, calls of a trial and of the climb,
-    calls between two looks at the samples held out, rates that are tried, after how many looks without a gain a lane ends, and how
-    many samples the start is made from."""
+    calls between two looks at the samples held out, rates that are tried, how many looks without a gain a lane is patient, and
+    how many samples the start is made from."""
 
     batch: int
     chunk: int
@@ -55,7 +55,7 @@ class Plan:
     climb: int
     every: int = 1
     rates: tuple[float, ...] = (0.02, 0.005)
-    patience: int = 10
+    patience: int = 6
     warm: int = 5000
 
     @property
@@ -96,7 +96,7 @@ class Record:
 @dataclass(frozen=True, eq=False)
 class Training:
     """What became of it. `logs`: log densities of the samples held out under the parameters kept (V,); `before`: the same when
-    three quarters of the climb were done; `ended`: ``budget``, ``early``, ``interrupted`` or ``broken``."""
+    three quarters of the climb were done; `ended`: ``budget``, ``early`` or ``interrupted``."""
 
     params: Tree
     logs: np.ndarray
@@ -178,8 +178,6 @@ class Trainer:
             self._climb(params)
         except KeyboardInterrupt:
             self.ended = "interrupted"
-        if np.all(self.broken):
-            self.ended = "broken"
         return self._result()
 
     def _trials(self) -> Tree:
@@ -197,24 +195,29 @@ class Trainer:
         return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaves[c])[n] for n, c in enumerate(chosen)]), *ends)
 
     def _climb(self, params: Tree) -> None:
-        """The long run, and where the lanes stopped early a short one more, at a lower rate."""
-        if self._patient(params):
-            self.ended = "early"
-            self._phase(self.best, LOWER * self.rates, self.plan.trial)
-
-    def _patient(self, params: Tree) -> bool:
-        """The climb; whether it ended because the samples held out showed no gain for long."""
-        plan, lanes, idle = self.plan, begin(params), np.zeros(self.seeds, int)
+        """The long run. A lane that stands still, or whose steps are not finite, goes on from its best at a lower rate; after some
+        such turns it has ended."""
+        plan, lanes = self.plan, begin(params)
+        idle, turns = np.zeros(self.seeds, int), np.zeros(self.seeds, int)
         factors = _factors(plan.climb * plan.chunk).reshape(-1, plan.every * plan.chunk)
         for number, some in enumerate(factors):
-            active = ~self.broken & (idle < plan.patience)
+            active = turns <= TURNS
             if not np.any(active):
-                break
-            lanes, gained = self._run(lanes, active, self.rates, some)
+                self.ended = "early"
+                return
+            lanes, gained = self._run(lanes, active, self.rates * LOWER**turns, some)
             idle = np.where(gained, 0, idle + 1)
+            stuck = active & ((idle >= plan.patience) | self.broken)
+            lanes, idle, turns = self._back(lanes, stuck), np.where(stuck, 0, idle), turns + stuck
             if 4 * (number + 1) == 3 * len(factors):
                 self.before = self.logs.copy()
-        return bool(np.any(~self.broken)) and bool(np.all(self.broken | (idle >= plan.patience)))
+
+    def _back(self, lanes: Lanes, stuck: np.ndarray) -> Lanes:
+        """The lanes, those that are stuck at their best parameters, as if they began there."""
+        self.broken[:] = False
+        if not np.any(stuck):
+            return lanes
+        return jax.tree.map(lambda new, old: np.where(_along(stuck, new), new, old), begin(self.best), lanes)
 
     def _phase(self, params: Tree, rates: np.ndarray, calls: int) -> tuple[Lanes, np.ndarray]:
         """A run whose rate falls to zero; its lanes, and mean held-out log densities at its end."""

@@ -47,7 +47,7 @@ class Facts:
             case "interrupted":
                 return f"interrupted after {self.steps} steps: this is the best so far"
             case "early":
-                return f"training ended early: held-out likelihood rose no more after step {self.kept}{self._overfitted}"
+                return f"training ended early, for held-out likelihood rose no more{self._overfitted}"
             case _ if self.gained > max(SURE * self.gained_se, COUNTS):
                 rising = f"{self.gained:.2g} ± {self.gained_se:.1g} nats in its last quarter"
                 return f"trained to the end of its budget; held-out likelihood still rose, by {rising}: more training may gain more"
