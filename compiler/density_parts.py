@@ -64,7 +64,7 @@ def _roots(program: ast.Program, needed: set[str]) -> set[str]:
     """What the program's statements mention, and definitions that no density needs."""
     found: set[str] = set()
     for one in program.statements:
-        definition = isinstance(one, ast.Model | ast.Function) and one.name not in needed
+        definition = isinstance(one, Declaration) and one.name not in needed
         if definition or not isinstance(one, NOT_STATEMENTS):
             found |= mentioned(one)
     return found

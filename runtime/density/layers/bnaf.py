@@ -12,6 +12,8 @@ import numpy as np
 from emfppl.runtime.density.layer import Given, Layer, Params
 from emfppl.runtime.guides.bnaf import Bnaf as Flow
 
+GATE = -2.0  # the logit that each gate starts at
+
 
 @dataclass(frozen=True)
 class Bnaf(Layer):
@@ -28,7 +30,7 @@ class Bnaf(Layer):
         return given.features if self.context else None
 
     def init(self, rng: np.random.Generator) -> Params:
-        return self._flow.init_layer(rng)
+        return {**self._flow.init_layer(rng), "gate": np.full(self.dim, GATE)}
 
     def inverse(self, params: Params, x: jax.Array, given: Given) -> tuple[jax.Array, jax.Array]:
         u, log_slope = self._flow.layer(params, x, self._features(given))
