@@ -543,6 +543,11 @@ CODES: tuple[Code, ...] = (
         "likes.",
     ),
     Code(
+        "E1129",
+        "a model that is not as long as a sample",
+        "Every layer of a density has as many numbers as one sample has, on the real line. So has the model of a structured layer.",
+    ),
+    Code(
         "E1190",
         "a simulation that needs data",
         "Observed data are used above the line that draws them, so that nothing can be drawn without them.",
