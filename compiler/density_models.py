@@ -14,7 +14,7 @@ from emfppl.compiler.ast_to_checked.context import listed, near
 from emfppl.compiler.ast_to_checked.limits import leaves
 from emfppl.compiler.ast_to_expanded import expand
 from emfppl.compiler.checked_nodes import CheckedFactor, CheckedProgram, CheckedRandom
-from emfppl.compiler.density_parts import Declaration, closure, mentioned, only_for_densities
+from emfppl.compiler.density_parts import closure, declares, mentioned, only_for_densities
 from emfppl.compiler.distributions import Table
 from emfppl.compiler.graph import Integers, Role, Structured
 from emfppl.compiler.silence import not_silenced
@@ -120,7 +120,7 @@ class ModelReader:
         ]
         own = {n.name for s in body for n in walk(s) if isinstance(n, ast.Dim | ast.Param | ast.Target)}
         needed = closure(self.program, {name for s in (*given, *body) for name in mentioned(s)} - own)
-        shared = [s for s in self.program.statements if isinstance(s, Declaration) and s.name in needed - own]
+        shared = [s for s in self.program.statements if declares(s) in needed - own]
         return ast.Program((*shared, *given, *body))
 
     # ------------------------------------------------------------ what a layer can't hold

@@ -8,8 +8,14 @@ from dataclasses import replace
 from emfppl.compiler.trees import walk
 from emfppl.grammar import ast_nodes as ast
 
-Declaration = ast.Dim | ast.Data | ast.Param | ast.Function | ast.Model
-NOT_STATEMENTS = Declaration | ast.Density | ast.Import
+LOST = ast.Dim | ast.Data | ast.Param | ast.Model | ast.Assign  # what a program may do without
+
+
+def declares(node: ast.Statement) -> str | None:
+    """The name that a statement of the file gives to others without drawing it."""
+    if isinstance(node, ast.Assign):
+        return node.target.name
+    return node.name if isinstance(node, ast.Dim | ast.Data | ast.Param | ast.Function | ast.Model) else None
 
 
 def mentioned(node: object) -> set[str]:
@@ -26,8 +32,8 @@ def closure(program: ast.Program, names: Iterable[str]) -> set[str]:
     """The names, and all that the file's declarations of these names mention."""
     declared: dict[str, list[ast.Statement]] = {}
     for one in program.statements:
-        if isinstance(one, Declaration):
-            declared.setdefault(one.name, []).append(one)
+        if name := declares(one):
+            declared.setdefault(name, []).append(one)
     found: set[str] = set()
     todo = list(names)
     while todo:
@@ -44,8 +50,7 @@ def without_densities(program: ast.Program) -> ast.Program:
         return program
     needed = _needed(program)
     own = closure(program, _roots(program, needed))
-    lost = ast.Dim | ast.Data | ast.Param | ast.Model
-    kept = (s for s in program.statements if not isinstance(s, lost) or s.name in own or s.name not in needed)
+    kept = (s for s in program.statements if not isinstance(s, LOST) or declares(s) in own or declares(s) not in needed)
     return replace(program, statements=tuple(s for s in kept if not isinstance(s, ast.Density)))
 
 
@@ -61,10 +66,9 @@ def _needed(program: ast.Program) -> set[str]:
 
 
 def _roots(program: ast.Program, needed: set[str]) -> set[str]:
-    """What the program's statements mention, and definitions that no density needs."""
+    """What the program's statements mention, and declarations that no density needs."""
     found: set[str] = set()
     for one in program.statements:
-        definition = isinstance(one, Declaration) and one.name not in needed
-        if definition or not isinstance(one, NOT_STATEMENTS):
+        if not isinstance(one, ast.Density | ast.Import) and declares(one) not in needed:
             found |= mentioned(one)
     return found

@@ -159,7 +159,7 @@ class Model:
     def __repr__(self) -> str:
         about = self.info()
         counts = ", ".join(
-            f"{len(about[kind])} {kind}" for kind in ("data", "latents", "computed") if about[kind]
+            f"{len(about[kind])} {kind}" for kind in ("data", "latents", "computed", "densities") if about[kind]
         )
         return f"<emfppl.Model {self.source.name}: {counts or 'empty'}>"
 

@@ -13,7 +13,7 @@ from emfppl.compiler.checked_nodes import CheckedDensity, CheckedLayer, CheckedP
 from emfppl.compiler.density_parts import closure, mentioned
 from emfppl.compiler.distributions import Table
 from emfppl.compiler.expressions import Kind
-from emfppl.compiler.graph import DimSize, Role, Variable
+from emfppl.compiler.graph import Role, Variable
 from emfppl.grammar import ast_nodes as ast
 from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.source import SourceText, Span
@@ -73,8 +73,11 @@ class _Block:
         if self.c.failed or variables is None or any(one is None for one in done):
             return None
         kept = tuple(layer for one in done if one is not None for layer in one)
-        data = self._data(given, kept)
-        dims = self._dims(program, (*variables, *data))
+        read = {v.name for layer in kept if layer.model for v in layer.model.variables if v.role is Role.DATA}
+        needed = self._needed(program, (*variables, *self._data({*given, *read})))
+        data = self._data({*given, *read, *(self.c.dims.numbers & needed)})
+        own = {d.name: d for model in self.models for d in model.dims if d.name not in self.c.dims}
+        dims = (*(d for d in self.c.dims.listed() if d.name in needed), *own.values())
         return CheckedDensity(self.block.name, variables, tuple(given), kept, dims, data, self.block.span)
 
     def _layers(self) -> list[ast.Layer]:
@@ -169,16 +172,13 @@ class _Block:
         hint = near(name.id, data) or (hint if what else f"declare it outside of the block: data {name.id}: real")
         return self.c.error("E1507", message, name.span, hint) or False
 
-    def _data(self, given: list[str], kept: tuple[CheckedLayer, ...]) -> tuple[Variable, ...]:
-        """The data that come with samples, and those that models read."""
-        read = {v.name for layer in kept if layer.model for v in layer.model.variables if v.role is Role.DATA}
-        wanted = {*given, *read, *(n for n in self.c.dims.numbers)}
-        return tuple(variable_of(v) for v in self.c.variables.values() if v.name in wanted and v.name not in self.event)
+    def _data(self, names: set[str]) -> tuple[Variable, ...]:
+        return tuple(variable_of(v) for v in self.c.variables.values() if v.name in names and v.name not in self.event)
 
-    def _dims(self, program: ast.Program, variables: tuple[Variable, ...]) -> tuple[DimSize, ...]:
+    def _needed(self, program: ast.Program, variables: tuple[Variable, ...]) -> set[str]:
+        """The names of the dims that variables and models are over, and of what their sizes are made of."""
         named = {d.rstrip("'") for v in variables for d in v.dims} | {v.of for v in variables if v.of}
-        wanted = closure(program, {*named, *(n for item in self._layers() for n in mentioned(item))})
-        return tuple(d for d in self.c.dims.listed() if d.name in wanted)
+        return closure(program, {*named, *(n for item in self._layers() for n in mentioned(item))})
 
 
 def name_of(model: ast.Expr) -> str:
