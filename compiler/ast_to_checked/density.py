@@ -100,9 +100,6 @@ class _Block:
             return None
         times = options.pop("layers", 1)
         assert isinstance(times, int)
-        named = given.get("model")
-        if isinstance(named, ast.Name | ast.Call):
-            options["model"] = named.id if isinstance(named, ast.Name) else named.func
         one = CheckedLayer(call.func, tuple(options.items()), model, call.span)
         between = CheckedLayer("reverse", span=call.span)
         return (one, *((between, one) * (times - 1)))

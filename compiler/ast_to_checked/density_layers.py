@@ -6,9 +6,10 @@ from emfppl.compiler.ast_to_checked.constants import number_of
 from emfppl.compiler.ast_to_checked.context import Context, listed, near
 from emfppl.grammar import ast_nodes as ast
 
-WHOLE = "a whole number above 0"
+BINS = "a whole number from 1 to 1000"
+TIMES = "a whole number from 1 to 100"
 SEED = "a whole number, 0 or more"
-WHOLES = "a list of whole numbers above 0, such as [64, 64]"
+WIDTHS = "a list of whole numbers from 1 to 100000, such as [64, 64]"
 GATED = "true, false or per_variable"
 MODEL = "a model"
 Options = dict[str, object]
@@ -20,12 +21,12 @@ LAYERS: dict[str, dict[str, str]] = {
     "permute": {"seed": SEED},
     "reverse": {},
     "lu": {},
-    "maf": {"hidden": WHOLES, "layers": WHOLE},
-    "iaf": {"hidden": WHOLES, "layers": WHOLE},
-    "coupling": {"hidden": WHOLES, "bins": WHOLE, "layers": WHOLE},
-    "spline_flow": {"hidden": WHOLES, "bins": WHOLE, "layers": WHOLE},
-    "bnaf": {"hidden": WHOLES, "layers": WHOLE},
-    "splines": {"bins": WHOLE},
+    "maf": {"hidden": WIDTHS, "layers": TIMES},
+    "iaf": {"hidden": WIDTHS, "layers": TIMES},
+    "coupling": {"hidden": WIDTHS, "bins": BINS, "layers": TIMES},
+    "spline_flow": {"hidden": WIDTHS, "bins": BINS, "layers": TIMES},
+    "bnaf": {"hidden": WIDTHS, "layers": TIMES},
+    "splines": {"bins": BINS},
     "structured": {"model": MODEL, "gated": GATED},
     "dequantize": {},
 }
@@ -82,16 +83,18 @@ def values_of(c: Context, call: ast.Call, given: dict[str, ast.Expr]) -> Options
 
 def _value(c: Context, layer: str, option: str, wanted: str, node: ast.Expr) -> object | None:
     value = _literal(c, node)
-    many = isinstance(value, tuple) and value and all(map(_whole, value))
-    gated = isinstance(value, bool) or value == "per_variable"
-    fine = {WHOLE: _whole(value), SEED: _whole(value, 0), WHOLES: many, GATED: gated}[wanted]
-    if fine:
-        return value
-    return c.error("E1502", f"`{option}` of `{layer}` is {wanted}.", node.span)
+    fine = {
+        BINS: _whole(value, 1, 1000),
+        TIMES: _whole(value, 1, 100),
+        SEED: _whole(value, 0, 2**31 - 1),
+        WIDTHS: isinstance(value, tuple) and bool(value) and all(_whole(v, 1, 100_000) for v in value),
+        GATED: isinstance(value, bool) or value == "per_variable",
+    }[wanted]
+    return value if fine else c.error("E1502", f"`{option}` of `{layer}` is {wanted}.", node.span)
 
 
-def _whole(value: object, at_least: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+def _whole(value: object, lower: int, upper: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and lower <= value <= upper
 
 
 def _literal(c: Context, node: ast.Expr) -> object | None:
