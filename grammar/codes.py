@@ -621,7 +621,7 @@ CODES: tuple[Code, ...] = (
         "a layer that does not exist",
         "The lines of a density block other than `data` and `conditioned_on` are layers of a flow, from noise to data.",
     ),
-    Code("E1502", "an option of a layer", "A layer takes the options that docs/density.md lists, as numbers or words."),
+    Code("E1502", "an option of a layer", "A layer takes the options that docs/language.md lists, as numbers or words."),
     Code(
         "E1503",
         "a structured layer without a model",
