@@ -48,7 +48,7 @@ def without_densities(program: ast.Program) -> ast.Program:
     """The program without density blocks and without what only these need: it would count as unused, and data as required."""
     if not any(isinstance(s, ast.Density) for s in program.statements):
         return program
-    needed = _needed(program)
+    needed = needed_by_densities(program)
     own = closure(program, _roots(program, needed))
     kept = (s for s in program.statements if not isinstance(s, LOST) or declares(s) in own or declares(s) not in needed)
     return replace(program, statements=tuple(s for s in kept if not isinstance(s, ast.Density)))
@@ -56,11 +56,11 @@ def without_densities(program: ast.Program) -> ast.Program:
 
 def only_for_densities(program: ast.Program) -> tuple[ast.Statement, ...]:
     """The density blocks of a program, with their models and with what its other statements don't need."""
-    kept, needed = set(map(id, without_densities(program).statements)), _needed(program)
+    kept, needed = set(map(id, without_densities(program).statements)), needed_by_densities(program)
     return tuple(s for s in program.statements if id(s) not in kept or (isinstance(s, ast.Model) and s.name in needed))
 
 
-def _needed(program: ast.Program) -> set[str]:
+def needed_by_densities(program: ast.Program) -> set[str]:
     """The names that density blocks lead to."""
     return closure(program, {name for s in program.statements if isinstance(s, ast.Density) for name in mentioned(s)})
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from emfppl.compiler.ast_to_checked import density_layers as layers
 from emfppl.compiler.ast_to_checked import survey, variable_of
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo, listed, near
-from emfppl.compiler.ast_to_checked.density_event import event_of, sound
+from emfppl.compiler.ast_to_checked.density_event import event_of, need_as_many, sound
 from emfppl.compiler.checked_nodes import CheckedDensity, CheckedLayer, CheckedProgram
 from emfppl.compiler.density_parts import closure, mentioned
 from emfppl.compiler.distributions import Table
@@ -68,11 +68,13 @@ class _Block:
         if not done:
             hint = "write layers, from noise to data, such as maf(hidden = [64, 64])"
             self.c.error("E1508", f"The density `{self.block.name}` has no layers.", self.block.name_span, hint)
-        variables = self._event(given)
+        variables = self._event()
         self._dequantized(variables)
         if self.c.failed or variables is None or any(one is None for one in done):
             return None
         kept = tuple(layer for one in done if one is not None for layer in one)
+        for layer in kept:
+            need_as_many(self.c, self.block.name, variables, layer)
         read = {v.name for layer in kept if layer.model for v in layer.model.variables if v.role is Role.DATA}
         needed = self._needed(program, (*variables, *self._data({*given, *read})))
         data = self._data({*given, *read, *(self.c.dims.numbers & needed)})
@@ -122,7 +124,7 @@ class _Block:
 
     # ------------------------------------------------------------ the event
 
-    def _event(self, given: list[str]) -> tuple[Variable, ...] | None:
+    def _event(self) -> tuple[Variable, ...] | None:
         if self.event:
             infos = [self.c.variables[name] for name in self.c.variables if name in self.event]
             fine = [sound(self.c, info) for info in infos if self._here(info.span)]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable, Mapping
+from functools import reduce
+
 from emfppl.compiler.ast_to_checked.context import Context, VariableInfo
 from emfppl.compiler.ast_to_checked.limits import leaves
-from emfppl.compiler.checked_nodes import CheckedProgram, CheckedRandom
+from emfppl.compiler.checked_nodes import CheckedLayer, CheckedProgram, CheckedRandom
 from emfppl.compiler.expression_text import support_text
 from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import Role, Structured, Support, Variable
+from emfppl.compiler.sizes import Size
 from emfppl.compiler.supports import SCALAR_TYPES, const_bound
 from emfppl.grammar import ast_nodes as ast
 
@@ -52,6 +57,33 @@ def event_of(c: Context, block: ast.Density, model: CheckedProgram) -> tuple[Var
         text = _type_of(support)
         found.append(Variable(v.name, Role.OBSERVED, v.dims, v.kind, None, support, type_text=text, span=v.span))
     return tuple(found)
+
+
+def need_as_many(c: Context, name: str, variables: tuple[Variable, ...], layer: CheckedLayer) -> None:
+    """Report a model that draws more or fewer numbers than a sample has, as far as dims tell without data."""
+    if layer.model is None:
+        return
+    own = {d.name: d.size for d in layer.model.dims if d.name not in c.dims and d.size is not None}
+    drawn = _count(c, (v for v in layer.model.variables if v.role is Role.LATENT), own)
+    wanted = _count(c, variables, {})
+    if c.dims.negative(drawn - wanted) or c.dims.negative(wanted - drawn):
+        model = dict(layer.options)["model"]
+        message = f"The model `{model}` draws {_numbers(drawn)}, but a sample of `{name}` has {_numbers(wanted)}."
+        hint = "a layer has as many numbers as a sample: what the event does not hold is computed, or written as part of it"
+        c.error("E1504", message, layer.span, hint)
+
+
+def _count(c: Context, variables: Iterable[Variable], own: Mapping[str, Size]) -> Size:
+    """How many numbers variables hold together."""
+    total = Size()
+    for v in variables:
+        sizes = [own.get(d.rstrip("'"), Size.of(d)) for d in v.dims]
+        total += reduce(operator.mul, sizes, Size.const(1))
+    return c.dims.resolve(total)
+
+
+def _numbers(size: Size) -> str:
+    return "1 number" if size.value == 1 else f"{size} numbers"
 
 
 def _constant(support: Support) -> bool:

@@ -183,6 +183,32 @@ def test_what_nothing_uses_is_told():
     assert codes(PROGRAM + extra + "dim time\n" + BLOCK) == ["W0101", "W0102", "W0110"]
 
 
+def test_models_that_no_density_leads_to_are_told():
+    idle = "model idle {\n  a ~ inner(1)\n}\nmodel inner(s: positive) {\n  b ~ Normal(0, s)\n  return b\n}\n"
+    assert codes(WALK + idle + "density d {\n  structured(walk)\n}\n") == ["W0110", "W0110"]
+    assert codes("dim k\nmodel one {\n  x[k] ~ two(1)\n}\n" + idle.replace("inner", "two").replace("idle", "three")
+                 + "density d {\n  structured(one)\n}\n") == ["W0110"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("draws", "event", "fits"),
+    [
+        ("x[a, b] ~ Normal(0, 1)", "data x[a]: real\ndata y[b]: real", True),  # a b = a + b may be
+        ("x[c] ~ Normal(0, 1)", "data x[a]: real\ndata y[b]: real", True),
+        ("x[c] ~ Normal(0, 1)\n  z ~ Normal(0, 1)", "data x[a]: real\ndata y[b]: real", False),
+        ("x[a] ~ Normal(0, 1)", "data y[b]: real", True),  # may be as long
+        ("x[six] ~ Normal(0, 1)", "data y[six]: real\ndata z: real", False),
+        ("x[six] ~ Normal(0, 1)", "data y[two, three]: real", True),
+        ("dim own = 6\n  x[own] ~ Normal(0, 1)", "data y[two, three]: real", True),
+        ("dim own = 5\n  x[own] ~ Normal(0, 1)", "data y[two, three]: real", False),
+    ],
+)
+def test_models_draw_as_many_numbers_as_a_sample_has(draws, event, fits):
+    dims = "dim a\ndim b\ndim c = a + b\ndim two = 2\ndim three = 3\ndim six = 6\n"
+    found = codes(f"{dims}model m {{\n  {draws}\n}}\ndensity d {{\n{event}\nstructured(m)\n}}\n")
+    assert ("E1504" in found) != fits
+
+
 def test_a_comment_silences_a_warning_of_a_model():
     model = "dim k\nmodel m {\n  z ~ Normal(0, 1)\n  x[k] ~ Normal(0, z)%s\n}\ndensity d {\n  structured(m)\n}\n"
     assert codes(model % "") == ["W0105"]
