@@ -48,10 +48,14 @@ def often(function: Callable[..., Any], program: Program) -> Any:
     return jax.jit(function, compiler_options=_options(program) if on_cpu() else None)
 
 
-def for_long(function: Callable[..., Any]) -> Any:
-    """`function` jitted for many thousand runs on large arrays."""
-    lowest = on_cpu() and jax.config.read("jax_disable_most_optimizations")
-    return jax.jit(function, compiler_options=LOWEST if lowest else None)
+def for_long(function: Callable[..., Any], numbers: int = 0) -> Any:
+    """`function` jitted for thousands of runs, whose arrays hold so many numbers; not to be called where something else is being
+    traced."""
+    if not on_cpu():
+        return jax.jit(function)
+    if jax.config.read("jax_disable_most_optimizations"):
+        return jax.jit(function, compiler_options=LOWEST)
+    return jax.jit(function, compiler_options=MIDDLE if numbers <= LARGE else None)
 
 
 def on_cpu() -> bool:

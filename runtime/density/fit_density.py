@@ -12,6 +12,7 @@ from emfppl.compiler.distributions import Table
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.runtime.density.batches import Samples
 from emfppl.runtime.density.flow import Flow, spread
+from emfppl.runtime.density.model_start import Started
 from emfppl.runtime.density.samples import Checked, Sheet
 from emfppl.runtime.density.stack import Stack
 from emfppl.runtime.density.train import Trainer, plan_for
@@ -44,7 +45,7 @@ def fit_density(sheet: Sheet, checked: Checked, table: Table, how: How) -> Flow:
         samples = Samples(stack.event.flat(checked.values), checked.given)
         plan = plan_for(max(1, round((1 - how.validation) * len(samples))), stack.dim, how.budget)
         noisy = partial(spread, stack)
-        training = Trainer(stack, samples, plan, how.seed, how.seeds, how.validation, noisy, bar.train(name)).run()
+        training = Trainer(Started(stack), samples, plan, how.seed, how.seeds, how.validation, noisy, bar.train(name)).run()
     if not np.isfinite(training.nats):
         raise _lost(sheet, training.ended)
     facts = facts_of(training, time.perf_counter() - began, how.precision, how.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import jax
@@ -55,7 +56,10 @@ def _width(flow: Flow) -> int:
 def _layer(flow: Flow, spec: LayerSpec) -> str:
     """A layer as the program writes it."""
     source = flow.sheet.graph.source
-    return " ".join(source.text[spec.span.start : spec.span.end].split()) if source is not None else spec.kind
+    text = "" if source is None else " ".join(source.text[spec.span.start : spec.span.end].split())
+    if not text.startswith(spec.kind):
+        return spec.kind  # what stands between the layers of one line
+    return re.sub(r",? ?layers ?= ?\d+", "", text).replace("()", "")
 
 
 def _count(flow: Flow, place: int) -> int:

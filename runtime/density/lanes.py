@@ -56,8 +56,8 @@ class Program(NamedTuple):
     score: Callable[..., jax.Array]
 
 
-def compiled(trained: Trained) -> Program:
-    """The programs of training; shapes of lanes and batches are seen from the arguments."""
+def compiled(trained: Trained, numbers: int = 0) -> Program:
+    """The programs of training, on batches of so many numbers; shapes of lanes and batches are seen from the arguments."""
 
     def log_probs(params: Tree, x: jax.Array, given: Any) -> jax.Array:
         return jax.vmap(trained.log_prob, (None, 0, 0))(params, x, given)
@@ -88,7 +88,7 @@ def compiled(trained: Trained) -> Program:
     def score(params: Tree, blocks: Any) -> jax.Array:
         return _over(lambda one: jax.lax.map(lambda block: log_probs(one, *block), blocks), params)
 
-    return Program(for_long(chunk), for_long(score))
+    return Program(for_long(chunk, numbers), for_long(score))
 
 
 def _over(function: Callable[[Any], Any], many: Any) -> Any:

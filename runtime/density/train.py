@@ -150,7 +150,7 @@ class Trainer:
         self.held = Blocks.of(held, BLOCK)
         self.stream = Stream(train, plan.batch, spread, rng)
         self.params = self._starts(train, spread, rng, seed)
-        self.program: Program = compiled(stack)
+        self.program: Program = compiled(stack, plan.batch * samples.x.shape[1])
         self.best, self.steps, self.ended = self.params, 0, "budget"
         self.logs = np.full((seeds, self.counts[1]), -np.inf)
         self.kept = np.zeros(seeds, int)

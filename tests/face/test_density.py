@@ -92,6 +92,17 @@ def test_the_params_of_a_model_are_learned(plain):
     assert plain.bits_per_dim(x) == pytest.approx(-plain.log_prob(x).mean() / np.log(2) / T)
 
 
+def test_params_say_something_of_the_samples_whatever_flow_is_below(gated):
+    """The flow below could take their place."""
+    assert gated.params["s"] == pytest.approx(S, abs=0.1)
+
+
+def test_layers_of_one_line_are_told_apart(gated):
+    text = PLAIN.replace("maf(hidden = [8])", "maf(hidden = [8], layers = 2)")
+    shown = str(trained("mixed", text)).splitlines()
+    assert [line.split("  ")[1] for line in shown[3:7]] == ["permute", "maf(hidden = [8])", "reverse", "maf(hidden = [8])"]
+
+
 def test_samples_are_walks(plain):
     x = plain.sample(4000, seed=3)
     assert x.shape == (4000, T)
