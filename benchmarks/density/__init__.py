@@ -24,7 +24,9 @@ def main(chosen: Options) -> None:
     for row in measured("density", tasks(chosen), chosen):
         line(cells(row), WIDTHS)
         rows.append(row)
-    print("\n" + "\n".join(summary([row for row in rows if "error" not in row])))
+    good = [row for row in rows if "error" not in row]
+    print("\n" + "\n".join(summary(good)))
+    print(f"{sum(row['cpu'] for row in good):.0f} seconds of processors for {len(good)} rows")
 
 
 def cells(row: Row) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ each on data of its own, and judges all on the same held-out data.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ def measure(task: Task) -> Row:
         "params": runs[0].params,
         "step": float(np.median([r.step for r in runs])),
         "seconds": sum(r.seconds for r in runs),
+        "cpu": time.process_time(),
         "gates": {name: np.mean([r.gates[name] for r in runs], axis=0).tolist() for name in runs[0].gates},
     }
 
