@@ -41,9 +41,7 @@ class ModelReader:
     def read(self, layer: ast.Call, named: ast.Expr | None) -> CheckedProgram | None:
         """The model of a structured layer, from the option `model` as written."""
         node = self._model(layer, named)
-        if node is None:
-            return None
-        if not self._own_targets(node):
+        if node is None or not self._sound(node):
             return None
         values = self._arguments(node, named.args if isinstance(named, ast.Call) else (), named.span if named else layer.span)
         if values is None:
@@ -80,15 +78,22 @@ class ModelReader:
         hint = near(name, models) or (f"the file has {listed(models)}" if models else what)
         return self.error("E1503", f"There is no model named `{name}`.", named.span, hint)
 
-    def _own_targets(self, node: ast.Model) -> bool:
-        """Whether what a model draws and sets is its own; data of the file that its program observes are another's."""
+    def _sound(self, node: ast.Model) -> bool:
+        """Whether what a model draws and sets is its own, no argument and no data that its program observes, and all is reached."""
         data = {s.name for s in only_for_densities(self.program) if isinstance(s, ast.Data)}
-        for one in (n for s in node.body for n in walk(s) if isinstance(n, ast.Target) and n.name in data):
-            message = f"{HEAD.format(node.name)}; it observes `{one.name}`, which is declared as data of the file."
-            hint = f"leave that line out, or move it into the density block: what `{node.name}` draws is the event"
-            self.error("E1504", message, one.name_span, hint)
-            return False
-        return True
+        args, before = {a.name for a in node.args}, len(self.found)
+        for one in (n for s in node.body for n in walk(s) if isinstance(n, ast.Target) and n.name in data | args):
+            if one.name in args:
+                message = f"`{one.name}` is an argument of `{node.name}`; it can't be drawn or set in it."
+                self.error("E0203", message, one.name_span, "draw a variable of its own")
+            else:
+                message = f"{HEAD.format(node.name)}; it observes `{one.name}`, which is declared as data of the file."
+                hint = f"leave that line out, or move it into the density block: what `{node.name}` draws is the event"
+                self.error("E1504", message, one.name_span, hint)
+        for early in (s for s in node.body[:-1] if isinstance(s, ast.Return)):
+            message = f"Nothing behind `return` is reached in `{node.name}`."
+            self.error("E0907", message, early.span, "return is the last statement")
+        return len(self.found) == before
 
     def _arguments(self, node: ast.Model, given: tuple[ast.Argument, ...], span: Span) -> dict[str, ast.Expr] | None:
         """The values of a model's arguments by name, defaults among them."""
