@@ -543,11 +543,6 @@ CODES: tuple[Code, ...] = (
         "likes.",
     ),
     Code(
-        "E1129",
-        "a model that is not as long as a sample",
-        "Every layer of a density has as many numbers as one sample has, on the real line. So has the model of a structured layer.",
-    ),
-    Code(
         "E1190",
         "a simulation that needs data",
         "Observed data are used above the line that draws them, so that nothing can be drawn without them.",
@@ -679,6 +674,11 @@ CODES: tuple[Code, ...] = (
         "coordinates that can't be held",
         "Some coordinates are drawn given others where every layer, from the data to the noise, keeps the known ones apart: an "
         "autoregressive layer those that come first in its order, and an elementwise one any.",
+    ),
+    Code(
+        "E1526",
+        "a model that is not as long as a sample",
+        "Every layer of a density has as many numbers as one sample has, on the real line. So has the model of a structured layer.",
     ),
     # -- W01 lint
     Code("W0101", "an unused dim", "A dim is declared and not used."),

@@ -40,7 +40,7 @@ class Stack:
     """The layers of a density's description, with data and sizes of dims. Methods take one draw; callers jit and vmap."""
 
     def __init__(self, spec: DensitySpec, binding: Binding, table: Table = STANDARD):
-        """Raises `EmfError` E1129."""
+        """Raises `EmfError` E1526."""
         self.spec, self.binding, self.table = spec, binding, table
         data = {v.name: v for v in spec.data}
         self.context = Context(tuple(data[name] for name in spec.given), binding.sizes)
@@ -76,7 +76,7 @@ class Stack:
     def _unequal(self, layer: LayerSpec, count: int) -> Diagnostic:
         message = f"This model has {count} numbers on the real line, and a sample of `{self.spec.name}` has {self.dim}."
         hint = "a structured layer needs a model of as many; write its variables over the same dims"
-        return Diagnostic("E1129", message, layer.span, hint, self.binding.graph.source)
+        return Diagnostic("E1526", message, layer.span, hint, self.binding.graph.source)
 
     @cached_property
     def _natural(self) -> bool:
@@ -105,6 +105,9 @@ class Stack:
         """Parameters to start from, told by a batch (N, E) and what is given with each sample, layer by layer from data."""
         params = {**params, "layers": dict(params["layers"]), "given": self.context.warm(given or {})}
         beside = jax.vmap(lambda v: self.context.given(params["given"], v), axis_size=len(x))(given or {})
+        if self._natural:
+            real, name = once(jax.vmap(lambda x: self.event.to_real(x)[0]))(jnp.asarray(x, float)), f"layer{self._top}"
+            params["layers"][name] = self.layers[-1].warm(params["layers"][name], np.asarray(real), beside)
         v = self._below_data(params, jnp.asarray(x, float), beside)
         for n in reversed(range(self._top)):
             if n == self._unit_place - 1:

@@ -36,8 +36,8 @@ from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
 
 Pair = tuple[jax.Array, jax.Array]
-RATE = 10.0  # how much faster gates and params move than the weights of networks: they are few, and have far to go
-SPREAD = {"loc": 1.0}  # of equal params of a mixture's components, which would stay equal; of all others a tenth
+RATE = 3.0  # how much faster gates and params move than the weights of networks: they are few, and have far to go
+OF_LOCATIONS, OF_OTHERS = 1.0, 0.1  # how far apart a mixture's components start that would stay equal
 MODES = {True: "per_element", False: "off"}
 
 
@@ -94,6 +94,28 @@ class Structured(Layer):
         spread = self._of_components.get(name, 0.0)
         return start + spread * rng.normal(size=start.shape) if spread and np.ptp(start) == 0 else start
 
+    def warm(self, params: Params, x: np.ndarray, given: Given) -> Params:
+        """Locations of a mixture's components that start at one number are put at quantiles of what comes to the layer."""
+        coming, found = cut(np.asarray(x, np.float64), self.places.shapes), dict(params["params"])
+        for name, variable in self._locations.items():
+            count = self.program.shapes[name][-1]
+            quantiles = np.quantile(coming[variable], (np.arange(count) + 0.5) / count, axis=0)
+            found[name] = np.moveaxis(quantiles, 0, -1) / RATE
+        return {**params, "params": found}
+
+    @cached_property
+    def _locations(self) -> dict[str, str]:
+        """Params that are the locations of mixtures, one for each element and component, all the same at the start; by variable."""
+        starts, out = self.program.param_starts(), dict[str, str]()
+        for node in self.program.graph.nodes:
+            if isinstance(node, g.RandomNode) and node.dist.name == "Mixture" and node.support == g.REAL_LINE:
+                for name in _locations_of(node.dist):
+                    variable, dims = self.program.graph.variable(name), self.program.graph.variable(node.target.name).dims
+                    real = (variable.support or g.REAL_LINE) == g.REAL_LINE
+                    if name in starts and real and variable.dims[:-1] == dims and np.ptp(starts[name]) == 0:
+                        out[name] = node.target.name
+        return out
+
     @cached_property
     def _of_components(self) -> dict[str, float]:
         """How far apart the components of mixtures should start, by param."""
@@ -101,8 +123,7 @@ class Structured(Layer):
         out: dict[str, float] = {}
         for node in self.program.graph.nodes:
             if isinstance(node, g.RandomNode) and node.dist.name == "Mixture":
-                for argument, name in _read_by(node.dist):
-                    out[name] = max(SPREAD.get(argument, 0.1), out.get(name, 0.0))
+                out |= dict.fromkeys(_read_by(node.dist), OF_OTHERS) | dict.fromkeys(_locations_of(node.dist), OF_LOCATIONS)
         return {name: spread for name, spread in out.items() if name in params and self.program.shapes[name]}
 
     def openings(self, params: Params) -> dict[str, Any]:
@@ -213,12 +234,13 @@ class Structured(Layer):
         return ~np.any(self._needs[:, ~known], axis=1)
 
 
-def _read_by(dist: g.Dist) -> list[tuple[str, str]]:
-    """The names in the arguments of a mixture and its component, each with the argument that it stands in."""
-    out: list[tuple[str, str]] = []
-    for name, value in dist.args:
-        if isinstance(value, g.Dist):
-            out += _read_by(value)
-        else:
-            out += [(name, e.name) for e in walk(value) if isinstance(e, Ref)]
-    return out
+def _locations_of(dist: g.Dist) -> list[str]:
+    """The variables that are the location of a mixture's component, as they stand."""
+    component = dict(dist.args).get("component")
+    loc = dict(component.args).get("loc") if isinstance(component, g.Dist) else None
+    return [loc.name] if isinstance(loc, Ref) else []
+
+
+def _read_by(dist: g.Dist) -> list[str]:
+    """The names in the arguments of a mixture and its component."""
+    return [e.name for value in g.dist_exprs(dist) for e in walk(value) if isinstance(e, Ref)]
