@@ -17,6 +17,7 @@ from emfppl.grammar.diagnostics import EmfError
 from emfppl.grammar.source import SourceText
 from emfppl.runtime.bind import Binding
 from emfppl.runtime.density.layers.structured import RATE
+from emfppl.runtime.density.model_start import Started
 from emfppl.runtime.density.stack import Stack
 from emfppl.runtime.guides import perceptron
 from emfppl.runtime.precision import precision
@@ -268,6 +269,17 @@ def test_components_start_where_data_are():
     (_, low), (_, top) = stack.model_params(stack.warm(start(stack), x))
     np.testing.assert_allclose(top["m"], np.quantile(x, [0.125, 0.375, 0.625, 0.875], axis=0).T)
     assert np.all(np.diff(low["m"]) > 0)
+
+
+def test_a_model_starts_with_all_its_params_where_the_data_are():
+    stack = stack_of("structured(blend, gated = false)", given="", time=1, part=4)
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((400, 1)) < 0.5, -6, 6) + 0.2 * rng.normal(size=(400, 1))
+    likely = lambda params: np.mean(log_prob(stack, params, x))  # noqa: E731
+    found = Started(stack).warm(start(stack), x, {})
+    truth = np.mean(np.log(0.5 * stats.norm.pdf(np.abs(x), 6, 0.2)))
+    assert likely(stack.warm(start(stack), x)) < truth - 0.7
+    assert likely(found) > truth - 0.15
 
 
 def test_units_stay_below_models():

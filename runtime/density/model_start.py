@@ -35,16 +35,17 @@ class Started:
     def warm(self, params: Tree, x: np.ndarray, given: Mapping[str, Any]) -> Tree:
         """Parameters to start from, told by samples (N, E) and what is given with each."""
         params = self._models(params, x, given)
-        return self.stack.warm(params, x, given)
+        return self.stack.warm(params, x, given, models=False)
 
     def _models(self, params: Tree, x: np.ndarray, given: Mapping[str, Any]) -> Tree:
         """The params of models at their most likely, all else at the start; as they were where that leads nowhere."""
         learned = [f"layer{n}" for n, layer in enumerate(self.stack.layers) if isinstance(layer, Structured)]
-        own = {name: params["layers"][name]["params"] for name in learned if params["layers"][name]["params"]}
-        if not own:
+        learned = [name for name in learned if params["layers"][name]["params"]]
+        if not learned:
             return params
-        if any(isinstance(layer, Actnorm) for layer in self.stack.layers):
+        if any(isinstance(layer, Actnorm) or (isinstance(layer, Structured) and layer.told_by_data) for layer in self.stack.layers):
             params = {**self.stack.warm(params, x, given), "units": params["units"]}
+        own = {name: params["layers"][name]["params"] for name in learned}
         count = self._count(own, len(x))
         some = x[:count], {name: value[:count] for name, value in given.items()}
         found, gained = once(self._climb)(own, params, *some)

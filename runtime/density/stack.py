@@ -101,11 +101,12 @@ class Stack:
         units = {"loc": np.zeros(self.dim), "width": np.ones(self.dim)}
         return {"layers": layers, "units": units, "given": self.context.init()}
 
-    def warm(self, params: Params, x: np.ndarray, given: Values | None = None) -> Params:
-        """Parameters to start from, told by a batch (N, E) and what is given with each sample, layer by layer from data."""
+    def warm(self, params: Params, x: np.ndarray, given: Values | None = None, models: bool = True) -> Params:
+        """Parameters to start from, told by a batch (N, E) and what is given with each sample, layer by layer from data; with or
+        without those of `models`."""
         params = {**params, "layers": dict(params["layers"]), "given": self.context.warm(given or {})}
         beside = jax.vmap(lambda v: self.context.given(params["given"], v), axis_size=len(x))(given or {})
-        if self._natural:
+        if self._natural and models:
             real, name = once(jax.vmap(lambda x: self.event.to_real(x)[0]))(jnp.asarray(x, float)), f"layer{self._top}"
             params["layers"][name] = self.layers[-1].warm(params["layers"][name], np.asarray(real), beside)
         v = self._below_data(params, jnp.asarray(x, float), beside)
@@ -114,7 +115,9 @@ class Stack:
                 loc, width = location_and_width(np.asarray(v))
                 params["units"] = {"loc": loc, "width": width}
                 v = (v - loc) / width
-            mine = params["layers"][f"layer{n}"] = self.layers[n].warm(params["layers"][f"layer{n}"], np.asarray(v), beside)
+            mine = params["layers"][f"layer{n}"]
+            if models or not isinstance(self.layers[n], Structured):
+                mine = params["layers"][f"layer{n}"] = self.layers[n].warm(mine, np.asarray(v), beside)
             v = once(jax.vmap(lambda v, b, n=n, p=mine: self.layers[n].inverse(p, v, b)[0]))(v, beside)
         return params
 

@@ -103,6 +103,11 @@ class Structured(Layer):
             found[name] = np.moveaxis(quantiles, 0, -1) / RATE
         return {**params, "params": found}
 
+    @property
+    def told_by_data(self) -> bool:
+        """Whether `warm` changes anything."""
+        return bool(self._locations)
+
     @cached_property
     def _locations(self) -> dict[str, str]:
         """Params that are the locations of mixtures, one for each element and component, all the same at the start; by variable."""
