@@ -38,7 +38,7 @@ def test_the_version_is_that_of_the_package(capsys):
     assert emfppl.__version__ in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["calibrate", "check", "fmt", "ir", "graph", "info", "fit"])
+@pytest.mark.parametrize("command", ["calibrate", "check", "fmt", "ir", "graph", "info", "fit", "sample", "score"])
 def test_every_command_has_help_and_needs_a_file(capsys, command):
     assert run([command, "--help"]) == 0
     assert "FILE" in capsys.readouterr().out
