@@ -19,7 +19,7 @@ from emfppl.runtime.density.layers.elementwise import Actnorm
 from emfppl.runtime.density.layers.structured import Structured
 from emfppl.runtime.density.stack import Stack
 
-STEPS, RATE = 200, 0.01  # of Adam, in the units of the layers' params
+STEPS, RATE = 200, 0.03  # of Adam, in the units of the layers' params
 SAMPLES, NUMBERS = 256, 2_000_000  # at most so many samples, and numbers of them and of params to each step
 
 Tree = Any
