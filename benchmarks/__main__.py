@@ -6,11 +6,12 @@ import sys
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from pkgutil import iter_modules
 
 from benchmarks.rows import options
 
 HELPERS = {"__init__", "__main__", "agreement", "asvi", "exact", "rows"}
-NAMES = sorted({p.stem for p in Path(__file__).parent.glob("*.py")} - HELPERS)
+NAMES = sorted({found.name for found in iter_modules([str(Path(__file__).parent)])} - HELPERS)
 
 
 def main(arguments: list[str]) -> int:

@@ -30,7 +30,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may ask of a benchmark: parts of names to select by, the number of seeds, seconds a row may take."""
+    """What a user may ask of a benchmark: parts of names to select by, the number of seeds, seconds a row may take, and more
+    than fits into an hour."""
 
     models: tuple[str, ...] = ()
     seeds: int = 3
@@ -38,6 +39,7 @@ class Options:
     again: bool = False
     keep: bool = False
     cached: bool = False
+    full: bool = False
 
     def wants(self, name: str) -> bool:
         """Whether a name is selected."""
@@ -49,11 +51,12 @@ def options(arguments: list[str]) -> tuple[list[str], Options]:
     reads = argparse.ArgumentParser(prog="python -m benchmarks", description="the options are those of the long benchmarks")
     reads.add_argument("names", nargs="*", help="the benchmarks to run; without any, what there is")
     reads.add_argument("--models", default="", help="parts of names, with commas between them; all by default")
-    reads.add_argument("--seeds", type=int, default=3, help="seeds a row (gaps)")
+    reads.add_argument("--seeds", type=int, default=3, help="seeds a row (gaps, density)")
     reads.add_argument("--limit", type=float, default=900.0, help="seconds that a row may take")
     reads.add_argument("--again", action="store_true", help="measure every row again")
     reads.add_argument("--keep", action="store_true", help="keep rows that were measured on other code")
     reads.add_argument("--cached", action="store_true", help="compile with JAX's cache on disk: quicker, and seconds mean less")
+    reads.add_argument("--full", action="store_true", help="the paper's widths, and as long as it takes (density)")
     found = vars(reads.parse_args(arguments))
     names, models = found.pop("names"), tuple(part for part in found.pop("models").split(",") if part)
     return names, Options(models=models, **found)

@@ -199,8 +199,16 @@ def _renamed(node: Any, calls: Mapping[str, str], values: Mapping[str, str]) -> 
     if isinstance(node, Span | ast.Comments):
         return node
     new = rebuilt(node, lambda inner: _renamed(inner, calls, values))
+    if isinstance(new, ast.Layer):
+        return replace(new, call=replace(new.call, args=tuple(_model_renamed(a, calls) for a in new.call.args)))
     if isinstance(new, ast.Call) and calls.get(new.func, new.func) != new.func:
         return replace(new, func=calls[new.func])
     if isinstance(new, ast.Name) and values.get(new.id, new.id) != new.id:
         return replace(new, id=values[new.id])
     return new
+
+
+def _model_renamed(arg: ast.Argument, calls: Mapping[str, str]) -> ast.Argument:
+    """An argument of a layer, which may be the name of a model."""
+    value = arg.value
+    return replace(arg, value=replace(value, id=calls[value.id])) if isinstance(value, ast.Name) and value.id in calls else arg

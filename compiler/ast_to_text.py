@@ -25,7 +25,7 @@ def _inside(node: object) -> tuple[object, ...]:
     """The statements inside a statement."""
     if isinstance(node, ast.For | ast.Function | ast.Model):
         return node.body
-    return node.items if isinstance(node, ast.Guide) else ()
+    return node.items if isinstance(node, ast.Guide | ast.Density) else ()
 
 
 def _form(value: object) -> str:

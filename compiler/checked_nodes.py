@@ -58,6 +58,29 @@ CheckedStatement: TypeAlias = CheckedRandom | CheckedAssign | CheckedFactor | Ch
 
 
 @dataclass(frozen=True)
+class CheckedLayer:
+    """A layer of a density estimator; `model`: that of a structured layer, as a program of its own."""
+
+    kind: str
+    options: tuple[tuple[str, object], ...] = ()
+    model: CheckedProgram | None = None
+    span: Span = no_span()
+
+
+@dataclass(frozen=True)
+class CheckedDensity:
+    """A density block; see `graph.DensitySpec`."""
+
+    name: str
+    variables: tuple[Variable, ...]
+    given: tuple[str, ...]
+    layers: tuple[CheckedLayer, ...]
+    dims: tuple[DimSize, ...] = ()
+    data: tuple[Variable, ...] = ()
+    span: Span = no_span()
+
+
+@dataclass(frozen=True)
 class CheckedProgram:
     """What the checker hands on when it found no error."""
 
@@ -66,5 +89,6 @@ class CheckedProgram:
     statements: tuple[CheckedStatement, ...]
     guide: GuideSpec = GuideSpec()
     distributions: tuple[UserDistribution, ...] = ()
+    densities: tuple[CheckedDensity, ...] = ()
     models: tuple[Model, ...] = field(default=(), compare=False, repr=False)  # as parsed, with those of imported files
     source: SourceText | None = field(default=None, compare=False, repr=False)

@@ -12,6 +12,7 @@ from itertools import count
 
 from emfppl.compiler.checked_nodes import (
     CheckedAssign,
+    CheckedDensity,
     CheckedFactor,
     CheckedFor,
     CheckedProgram,
@@ -21,9 +22,11 @@ from emfppl.compiler.checked_nodes import (
 from emfppl.compiler.expressions import At, Whole
 from emfppl.compiler.graph import (
     ComputedNode,
+    DensitySpec,
     DomainAxis,
     FactorNode,
     Graph,
+    LayerSpec,
     Node,
     RandomNode,
     Target,
@@ -38,7 +41,13 @@ def build(checked: CheckedProgram) -> Graph:
     """The graph of a checked program, statement by statement in source order."""
     nodes = tuple(_nodes(checked.statements, (), count(1)))
     more = {"distributions": checked.distributions, "models": checked.models, "source": checked.source}
-    return Graph(checked.dims, checked.variables, nodes, checked.guide, **more)  # type: ignore[arg-type]
+    densities = tuple(map(_density, checked.densities))
+    return Graph(checked.dims, checked.variables, nodes, checked.guide, densities=densities, **more)  # type: ignore[arg-type]
+
+
+def _density(d: CheckedDensity) -> DensitySpec:
+    layers = tuple(LayerSpec(one.kind, one.options, build(one.model) if one.model else None, one.span) for one in d.layers)
+    return DensitySpec(d.name, d.variables, d.given, layers, d.dims, d.data, d.span)
 
 
 def _nodes(statements: tuple[CheckedStatement, ...], loops: Domain, numbers: Iterator[int]) -> Iterator[Node]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from emfppl.compiler.checked_nodes import CheckedAssign, CheckedFactor, CheckedFor, CheckedProgram, CheckedRandom, CheckedStatement
 from emfppl.compiler.expression_text import dist_text, range_text, support_text, target_text, text
 from emfppl.compiler.graph import Interval
-from emfppl.compiler.graph_to_text import guide_lines, variable_text
+from emfppl.compiler.graph_to_text import density_lines, dim_text, guide_lines, variable_text
 
 
 def to_text(checked: CheckedProgram) -> str:
     """Dims, variables, statements with their loops, and the guide block."""
-    dims = [f"dim {d.name}" + ("" if d.size is None else f" = {d.size}") for d in checked.dims]
+    dims = map(dim_text, checked.dims)
     body = [line for s in checked.statements for line in _lines(s)]
-    return "\n".join([*dims, *map(variable_text, checked.variables), *body, *guide_lines(checked.guide)]) + "\n"
+    densities = [line for density in checked.densities for line in density_lines(density, to_text)]
+    return "\n".join([*dims, *map(variable_text, checked.variables), *body, *guide_lines(checked.guide), *densities]) + "\n"
 
 
 def _lines(s: CheckedStatement) -> list[str]:

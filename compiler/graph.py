@@ -251,6 +251,37 @@ class GaussianBlock:
 
 
 @dataclass(frozen=True)
+class LayerSpec:
+    """One layer of a density estimator, with its options by name: ``("hidden", (64, 64))``,
+    ``("model", "walk")``, ``("gated", True)``.
+
+    `model`, of a structured layer: its model as a program of its own, all of whose latents are values of the layer.
+    """
+
+    kind: str
+    options: tuple[tuple[str, object], ...] = ()
+    model: Graph | None = None
+    span: Span = no_span()
+
+
+@dataclass(frozen=True)
+class DensitySpec:
+    """A density block: a flow from noise to the event's `variables`, its `layers` in order from noise to data.
+
+    `given`: names of the `data` that come with each sample; the others of `data` are constants that models read. `dims`: those
+    that all of these are over, and what their sizes are made of.
+    """
+
+    name: str
+    variables: tuple[Variable, ...]
+    given: tuple[str, ...]
+    layers: tuple[LayerSpec, ...]
+    dims: tuple[DimSize, ...] = ()
+    data: tuple[Variable, ...] = ()
+    span: Span = no_span()
+
+
+@dataclass(frozen=True)
 class Graph:
     """A whole program. `source` is carried for messages only."""
 
@@ -262,6 +293,7 @@ class Graph:
     marginals: tuple[Marginal, ...] = ()
     gaussian: GaussianBlock | None = None
     distributions: tuple[UserDistribution, ...] = ()
+    densities: tuple[DensitySpec, ...] = ()
     models: tuple[Model, ...] = field(default=(), compare=False, repr=False)  # sub-models, as parsed
     source: SourceText | None = field(default=None, compare=False, repr=False)
 

@@ -1,7 +1,8 @@
 """Drawings as text: DOT for Graphviz, Mermaid for pages.
 
 Plates are boxes, latents circles, observed variables shaded circles, data squares, params squares with a double rim, computed
-variables dashed. A black dot is a gate, a black square a factor, a dotted edge comes from an earlier round.
+variables dashed. A black dot is a gate, a black square a factor, a dotted edge comes from an earlier round. The layers of a density
+estimator are boxes in a row.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable
 from html import escape
 
 from emfppl.compiler.drawn import Edge, Vertex, edges, vertices
+from emfppl.compiler.drawn_densities import density_edges, density_vertices
 from emfppl.compiler.graph import Graph
 
 STYLES = {
@@ -21,6 +23,7 @@ STYLES = {
     "param": "shape=box, height=0.35, peripheries=2",
     "factor": 'shape=square, label="", xlabel="factor", width=0.15, fixedsize=true, fillcolor=black',
     "gate": "shape=point, width=0.08, fillcolor=black",
+    "layer": "shape=box, height=0.35",
 }
 HEAD = """\
 digraph program {
@@ -39,8 +42,16 @@ def to_dot(graph: Graph) -> str:
         label = dim if size is None else f"{dim} = {size}"
         return f"subgraph cluster_{next(counter)} {{\nlabel={_quoted(label)}; labeljust=r; labelloc=b; color=gray60; style=rounded"
 
-    body = _nested(vertices(graph), (), _dot_vertex, opening, "}")
-    return "\n".join([HEAD, *_indented(body), *("  " + _dot_edge(e) for e in edges(graph)), "}"]) + "\n"
+    body = _nested(_all_vertices(graph), (), _dot_vertex, opening, "}")
+    return "\n".join([HEAD, *_indented(body), *("  " + _dot_edge(e) for e in _all_edges(graph)), "}"]) + "\n"
+
+
+def _all_vertices(graph: Graph) -> tuple[Vertex, ...]:
+    return (*vertices(graph), *density_vertices(graph))
+
+
+def _all_edges(graph: Graph) -> tuple[Edge, ...]:
+    return (*edges(graph), *density_edges(graph))
 
 
 def _nested(
@@ -92,6 +103,7 @@ def _dot_edge(e: Edge) -> str:
 BRACKETS = {
     "latent": ("((", "))"), "barren": ("((", "))"), "observed": ("((", "))"), "computed": ("(", ")"), "data": ("[", "]"),
     "param": ("[[", "]]"), "factor": ("[", "]"), "gate": ("((", "))"),
+    "layer": ("[", "]"),
 }  # fmt: skip
 CLASSES = """\
 classDef observed fill:#d9d9d9,stroke:#333
@@ -103,7 +115,7 @@ classDef factor fill:#000,color:#fff"""
 
 def to_mermaid(graph: Graph) -> str:
     """The graph as a Mermaid flowchart."""
-    drawn = vertices(graph)
+    drawn = _all_vertices(graph)
     ids = {v.id: f"n{n}" for n, v in enumerate(drawn)}
     counter = iter(range(10**9))
 
@@ -113,7 +125,7 @@ def to_mermaid(graph: Graph) -> str:
         return f'{ids[v.id]}{left}"{text}"{right}'
 
     body = _nested(drawn, (), vertex, lambda dim: f'subgraph p{next(counter)}["{dim}"]', "end")
-    lines = [*body, *(_mermaid_edge(e, ids) for e in edges(graph))]
+    lines = [*body, *(_mermaid_edge(e, ids) for e in _all_edges(graph))]
     marked = [f"class {ids[v.id]} {v.kind}" for v in drawn if f"classDef {v.kind} " in CLASSES]
     return "\n".join(["flowchart TB", *_indented(lines), *("  " + line for line in (*CLASSES.split("\n"), *marked))]) + "\n"
 

@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from emfppl.compiler.checked_nodes import CheckedDensity, CheckedLayer
 from emfppl.compiler.expression_text import dist_text, range_text, support_text, target_text, text
 from emfppl.compiler.graph import (
     ComputedNode,
+    DensitySpec,
+    DimSize,
     DomainAxis,
     FactorNode,
     GateSpec,
@@ -15,6 +21,7 @@ from emfppl.compiler.graph import (
     Graph,
     GuideSpec,
     Interval,
+    LayerSpec,
     Marginal,
     Node,
     RandomNode,
@@ -25,7 +32,7 @@ from emfppl.compiler.graph import (
 def to_text(graph: Graph) -> str:
     """Dims, variables, nodes and the guide block, a line each."""
     parts = [
-        *(f"dim {d.name}" + ("" if d.size is None else f" = {d.size}") for d in graph.dims),
+        *map(dim_text, graph.dims),
         *map(variable_text, graph.variables),
         *_aligned([(statement_text(n), domain_text(n)) for n in graph.nodes]),
         *guide_lines(graph.guide),
@@ -33,7 +40,14 @@ def to_text(graph: Graph) -> str:
     barren = sorted(graph.barren)
     parts += [marginal_text(graph, m) for m in graph.marginals]
     parts += [] if graph.gaussian is None else gaussian_lines(graph, graph.gaussian)
-    return "\n".join([*parts, *([f"barren {', '.join(barren)}"] if barren else [])]) + "\n"
+    parts += [f"barren {', '.join(barren)}"] if barren else []
+    parts += [line for density in graph.densities for line in density_lines(density, to_text)]
+    return "\n".join(parts) + "\n"
+
+
+def dim_text(dim: DimSize) -> str:
+    """``dim state = 2``."""
+    return f"dim {dim.name}" + ("" if dim.size is None else f" = {dim.size}")
 
 
 def marginal_text(graph: Graph, marginal: Marginal) -> str:
@@ -107,7 +121,26 @@ def guide_lines(guide: GuideSpec) -> list[str]:
 
 
 def _option(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(list(value)) if isinstance(value, tuple) else str(value)
+
+
+def density_lines(density: DensitySpec | CheckedDensity, model_text: Callable[[Any], str]) -> list[str]:
+    """A density block: its event, what it is conditioned on, and its layers, those of models with the model's text below."""
+    out = [f"density {density.name}", *("  " + dim_text(d) for d in density.dims), *("  " + variable_text(v) for v in density.data)]
+    out += ["  event " + variable_text(v).partition(" ")[2] for v in density.variables]
+    out += [f"  conditioned on {', '.join(density.given)}"] if density.given else []
+    for layer in density.layers:
+        inside = [] if layer.model is None else model_text(layer.model).splitlines()
+        out += [f"  {layer_text(layer)}", *("    " + line for line in inside)]
+    return out
+
+
+def layer_text(layer: LayerSpec | CheckedLayer) -> str:
+    """``maf(hidden = [64, 64])``, ``structured(walk, gated = true)``, ``reverse``."""
+    options = ", ".join(_option(value) if name == "model" else f"{name} = {_option(value)}" for name, value in layer.options)
+    return f"{layer.kind}({options})" if options else layer.kind
 
 
 def gate_text(spec: GateSpec) -> str:

@@ -17,10 +17,12 @@ from emfppl.compiler.ast_to_text import to_text as tree_text
 from emfppl.compiler.checked_nodes import CheckedProgram
 from emfppl.compiler.checked_to_graph import build
 from emfppl.compiler.checked_to_text import to_text as checked_text
+from emfppl.compiler.densities import check_densities
+from emfppl.compiler.density_parts import only_for_densities, without_densities
 from emfppl.compiler.discrete_limits import discrete_limits
 from emfppl.compiler.distributions import STANDARD, Table
 from emfppl.compiler.expressions import Kind
-from emfppl.compiler.graph import Graph, Role
+from emfppl.compiler.graph import DensitySpec, Graph, Role
 from emfppl.compiler.graph_to_text import to_text as graph_text
 from emfppl.compiler.imported_files import gathered
 from emfppl.compiler.passes import PASSES
@@ -62,7 +64,14 @@ def optimised(graph: Graph) -> Graph:
     for rewrite in PASSES:
         graph = rewrite(graph)
         verify(graph)
-    return graph
+    return replace(graph, densities=tuple(map(_optimised_density, graph.densities)))
+
+
+def _optimised_density(density: DensitySpec) -> DensitySpec:
+    """The models of its layers after all passes. Nothing stands below their latents, and all of them are wanted."""
+    models = [one.model and replace(optimised(one.model), barren=frozenset()) for one in density.layers]
+    layers = (replace(one, model=model) for one, model in zip(density.layers, models, strict=True))
+    return replace(density, layers=tuple(layers))
 
 
 def checked_program(source: SourceText, table: Table = STANDARD) -> CheckedProgram:
@@ -78,19 +87,23 @@ def _checked(source: SourceText, table: Table) -> tuple[CheckedProgram | None, t
     """The checked program and everything there is to say, of a source with all imported files behind it."""
     program, problems = link(source)
     try:
-        expanded = expand(program, source, table)
+        expanded = expand(without_densities(program), source, table)
         checked, found = check(expanded.program, expanded.source, table)
         if any(d.is_error for d in (*problems, *expanded.found)):
             checked = None  # a statement or a use of a model is missing
-        found = expanded.told((*found, *_limits(checked)))
+        densities, more = check_densities(program, source, table)
+        found = (*expanded.told((*found, *_limits(checked))), *more)
+        if any(d.is_error for d in more):
+            found = tuple(d for d in found if d.is_error)
         whole = expanded.source
     except RecursionError:
-        checked, found, whole = None, (_too_deep(source),), source
+        checked, found, whole, densities = None, (_too_deep(source),), source, ()
     if any(d.code.startswith("E09") for d in problems):  # names that an import should have brought
         found = tuple(d for d in found if d.is_error and d.code not in ("E0206", "E0207"))
     everything = told(program, source, problems, found)
     failed = any(d.is_error for d in everything)
-    return (None if failed else checked), not_silenced(whole, everything)
+    checked = None if failed or checked is None else replace(checked, densities=densities)
+    return checked, not_silenced(whole, everything)
 
 
 def _limits(checked: CheckedProgram | None) -> tuple[Diagnostic, ...]:
@@ -125,6 +138,7 @@ def stage_text(source: SourceText, stage: str, table: Table = STANDARD) -> str:
 def expanded_text(source: SourceText, table: Table = STANDARD) -> str:
     """The program with its sub-models written out, as `emf fmt` would lay it out."""
     source = gathered(source)
-    program = expand(link(source)[0], source, table).program
-    kept = tuple(s for s in program.statements if not isinstance(s, ast.Model | ast.Import))
-    return format_program(replace(program, statements=kept, tail=()))
+    program = link(source)[0]
+    expanded = expand(without_densities(program), source, table).program
+    kept = tuple(s for s in expanded.statements if not isinstance(s, ast.Model | ast.Import))
+    return format_program(replace(expanded, statements=(*kept, *only_for_densities(program)), tail=()))

@@ -36,7 +36,7 @@ def verify(graph: Graph) -> None:
     faults = [*_names(graph)]
     faults = faults or [f for n in graph.nodes for f in _node(graph, n)]
     faults = faults or [*_blocks(graph), *_order(graph), *_independence(graph), *_barren(graph), *_gates(graph)]
-    faults = faults or [*_marginals(graph), *_gaussian(graph)]
+    faults = faults or [*_marginals(graph), *_gaussian(graph), *_densities(graph)]
     if faults:
         raise BadGraph("\n".join(faults))
 
@@ -221,6 +221,23 @@ def _gaussian(graph: Graph) -> Iterator[str]:
     for n in sorted(summed - set(block.terms)):
         found = names_read(graph.nodes[n]) & set(block.inner)
         yield from (f"{_place(graph.nodes[n])}: summed out, and reads `{r}`, but is no term of it" for r in sorted(found))
+
+
+def _densities(graph: Graph) -> Iterator[str]:
+    """The names of a density are those of its own dims and data; its structured layers, and no others, have models, which draw
+    and observe nothing."""
+    for density in graph.densities:
+        dims, data = {d.name for d in density.dims}, {v.name for v in density.data}
+        for v in (*density.variables, *density.data):
+            if not {d.rstrip("'") for d in v.dims} <= dims:
+                yield f"`{v.name}` of the density `{density.name}` is over an unknown dim"
+        if not density.variables or not density.layers or not set(density.given) <= data:
+            yield f"the density `{density.name}` has no event, no layers, or is given what is no data"
+        for layer in density.layers:
+            if (layer.kind == "structured") != (layer.model is not None):
+                yield f"a layer {layer.kind} of `{density.name}` with a model or without one"
+            elif layer.model is not None and (layer.model.of_role(Role.OBSERVED) or not layer.model.of_role(Role.LATENT)):
+                yield f"the model of a layer of `{density.name}` observes something, or draws nothing"
 
 
 def _gates(graph: Graph) -> Iterator[str]:

@@ -37,6 +37,7 @@ BLOCKS = {
     "E12": "Files",
     "E13": "Arguments of calls",
     "E14": "Translating a Stan program",
+    "E15": "Density estimators",
     "W01": "Warnings",
 }
 HEAD = """\

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emfppl.bound import Bound
     from emfppl.compiler.distributions import Distribution, Parameter
+    from emfppl.density import Density
     from emfppl.grammar.diagnostics import Diagnostic, EmfError
     from emfppl.model import Model, check, fit, load
+    from emfppl.runtime.density.flow import Flow
     from emfppl.runtime.posterior import Posterior
-    from emfppl.runtime.store import open_posterior as open
+    from emfppl.runtime.store import open_saved as open
     from emfppl.translation import from_stan
 
 _HOME = {
@@ -28,6 +30,8 @@ _HOME = {
     "check": "emfppl.model",
     "Model": "emfppl.model",
     "Bound": "emfppl.bound",
+    "Density": "emfppl.density",
+    "Flow": "emfppl.runtime.density.flow",
     "Posterior": "emfppl.runtime.posterior",
     "from_stan": "emfppl.translation",
     "EmfError": "emfppl.grammar.diagnostics",
@@ -35,13 +39,15 @@ _HOME = {
     "Distribution": "emfppl.compiler.distributions",
     "Parameter": "emfppl.compiler.distributions",
 }
-_OTHER_NAME = {"open": ("emfppl.runtime.store", "open_posterior")}
+_OTHER_NAME = {"open": ("emfppl.runtime.store", "open_saved")}
 
 __all__ = [
     "Bound",
+    "Density",
     "Diagnostic",
     "Distribution",
     "EmfError",
+    "Flow",
     "Model",
     "Parameter",
     "Posterior",

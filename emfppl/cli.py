@@ -19,7 +19,7 @@ from emfppl.grammar.diagnostics import EmfError
 FINE, DIAGNOSED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 
-COMMANDS = ("calibrate", "check", "fit", "fmt", "from-stan", "graph", "info", "ir")
+COMMANDS = ("calibrate", "check", "fit", "fmt", "from-stan", "graph", "info", "ir", "sample", "score")
 
 
 class Group(click.Group):
@@ -44,7 +44,7 @@ class Group(click.Group):
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="emfppl", prog_name="emf")
 def emf() -> None:
-    """Probabilistic programs in .emf files: check them, look at them, fit them to data.
+    """Probabilistic programs in .emf files: check them, look at them, fit them to data, train and use their density estimators.
 
     Exit status: 0 fine, 1 something was diagnosed, 2 wrong usage.
     """

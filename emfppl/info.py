@@ -24,6 +24,7 @@ from emfppl.compiler.graph import (
 from emfppl.compiler.supports import const_bound
 from emfppl.grammar.ast_nodes import Model
 from emfppl.grammar.source import Span
+from emfppl.info_densities import density_facts, density_note
 
 Facts = dict[str, Any]
 
@@ -43,6 +44,7 @@ def info(graph: Graph) -> Facts:
         "models": [{"name": m.name, "arguments": [a.name for a in m.args]} for m in _own_models(graph)],
         "guide": _guide(graph),
         "gaussian": _gaussian(graph),
+        "densities": [density_facts(d) for d in graph.densities],
     }
 
 
@@ -246,6 +248,7 @@ def info_text(about: Facts) -> str:
     rows += [("model", f"{d['name']}({', '.join(d['arguments'])})", "") for d in about["models"]]
     rows += [("guide", about["guide"] or "", "")] * bool(about["guide"])
     rows += [("gaussian", ", ".join(about["gaussian"]["latents"]), _gaussian_note(about["gaussian"]))] if about["gaussian"] else []
+    rows += [("density", d["name"], density_note(d)) for d in about["densities"]]
     width = max((len(name) for _, name, _ in rows), default=0)
     return "\n".join(f"{kind:8}  {name:{width}}  {note}".rstrip() for kind, name, note in rows)
 

@@ -19,6 +19,7 @@ from emfppl.runtime.budget import budget_of
 
 if TYPE_CHECKING:
     from emfppl.bound import Bound, NumpyroModel
+    from emfppl.density import Density
     from emfppl.drawing import Drawing
     from emfppl.runtime.bind import Binding
     from emfppl.runtime.posterior import Posterior
@@ -86,7 +87,16 @@ class Model:
     def _binding(self, data: Any, sizes: Sizes | None, observed: str) -> Binding:
         from emfppl.runtime.bind import bind
 
+        self._need_program()
         return bind(self._graph, {} if data is None else data, arguments.sizes_of(sizes), observed)
+
+    def _need_program(self) -> None:
+        """Raise where the file holds density estimators and no program."""
+        names = [d.name for d in self._graph.densities]
+        if names and not self._graph.nodes:
+            hint = f'train one on samples: model.density("{names[0]}").fit(x), or emf fit FILE --density {names[0]} --data x.npz'
+            message = f"`{self.source.name}` holds density estimators only ({', '.join(names)}), and no program to fit."
+            raise EmfError([Diagnostic("E1509", message, self._graph.densities[0].span, hint, self.source)])
 
     def sample_prior(
         self, num_draws: int = 1000, data: Any = None, sizes: Sizes | None = None, seed: int = 0
@@ -98,6 +108,13 @@ class Model:
         """
         seed, num_draws = arguments.seed_of(seed), arguments.whole("num_draws", num_draws, 1)
         return self.bind(data, sizes).sample_prior(num_draws, seed)
+
+    def density(self, name: str | None = None) -> Density:
+        """The density estimator of a `density` block: its `fit(x)` trains it. The name may be left out where there is one only.
+        Raises `EmfError` E1521."""
+        from emfppl.density import Density
+
+        return Density(self, name)
 
     @cached_property
     def numpyro_model(self) -> NumpyroModel:
@@ -142,7 +159,7 @@ class Model:
     def __repr__(self) -> str:
         about = self.info()
         counts = ", ".join(
-            f"{len(about[kind])} {kind}" for kind in ("data", "latents", "computed") if about[kind]
+            f"{len(about[kind])} {kind}" for kind in ("data", "latents", "computed", "densities") if about[kind]
         )
         return f"<emfppl.Model {self.source.name}: {counts or 'empty'}>"
 

@@ -330,7 +330,38 @@ class Guide:
     span: Span = no_span()
 
 
-Statement: TypeAlias = Dim | Data | Param | Random | Assign | Factor | For | Function | Guide | Model | Import
+@dataclass(frozen=True, slots=True)
+class Given:
+    """``conditioned_on c, w`` in a density block: data that come with each sample."""
+
+    names: tuple[Name, ...]
+    comments: Comments = Comments()
+    span: Span = no_span()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """``maf(hidden = [64, 64])`` in a density block."""
+
+    call: Call
+    comments: Comments = Comments()
+    span: Span = no_span()
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """``density walks { data x[time]: real  maf(hidden = [64, 64])  structured(walk) }``: a density estimator, whose layers stand
+    in order from noise to data."""
+
+    name: str
+    items: tuple[Data | Given | Layer, ...]
+    comments: Comments = Comments()
+    tail: tuple[str, ...] = ()
+    name_span: Span = no_span()
+    span: Span = no_span()
+
+
+Statement: TypeAlias = Dim | Data | Param | Random | Assign | Factor | For | Function | Guide | Model | Density | Import
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from emfppl.grammar.expression_to_text import (
 )
 
 COMMENT_COLUMN = 43
-Statement = ast.Statement | ast.Return | ast.Backbone | ast.Gate
+Statement = ast.Statement | ast.Return | ast.Backbone | ast.Gate | ast.Given | ast.Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ def _statement(node: Statement, indent: str) -> list[Row]:
             return _block(f"for {node.var} in {dim_ref(node.range)} {{", node.body, node.tail, behind, indent)
         case ast.Guide():
             return _block("guide {", node.items, node.tail, behind, indent)
+        case ast.Density():
+            return _block(f"density {node.name} {{", node.items, node.tail, behind, indent)
         case ast.Function():
             return _function(node, indent)
         case ast.Model():
@@ -123,6 +125,10 @@ def _simple(node: Statement, indent: str) -> str:
             return _with_value("return", "", value, indent)
         case ast.Backbone(call):
             return _with_value("backbone", "", call if call.args else ast.Name(call.func), indent)
+        case ast.Given(names):
+            return f"conditioned_on {', '.join(n.id for n in names)}"
+        case ast.Layer(call):
+            return fitted(call if call.args else ast.Name(call.func), len(indent), indent)
         case ast.Import(path, alias):
             sign = "'" if '"' in path else '"'
             return f"import {sign}{path}{sign}" + (f" as {alias}" if alias else "")

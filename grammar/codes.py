@@ -3,7 +3,7 @@
 Blocks: E01 text and syntax, E02 names, E03 dims and shapes, E04 types, E05 distributions and supports,
 E06 loops and recurrences, E07 functions, params and guide blocks, E08 what the compiler can't do with a legal
 program, E09 sub-models and imports, E10 data, E11 fitting, E12 files, E13 arguments of calls, E14 translating a Stan
-program, W01 lint. A long file, for it is one table: codes are given out once, over all stages.
+program, E15 density estimators, W01 lint. A long file, for it is one table: codes are given out once, over all stages.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "E0109",
         "a statement outside its block",
-        "`return` stands in a function, which holds nothing else but `=`; `backbone` and `gate` stand in a guide block.",
+        "`return` stands in a function, which holds nothing else but `=`; `backbone` and `gate` stand in a guide block, layers "
+        "in a density block.",
     ),
     Code(
         "E0110",
@@ -54,11 +55,6 @@ CODES: tuple[Code, ...] = (
         "functions, 20 deep.",
     ),
     Code("E0111", "a number that is none", "Numbers look like `1000`, `0.5` or `1e-3`, and are finite."),
-    Code(
-        "E0112",
-        "a part of the language that this version lacks",
-        "Density blocks are not there yet.",
-    ),
     Code(
         "E0120",
         "a declaration in another language's manner",
@@ -619,6 +615,76 @@ CODES: tuple[Code, ...] = (
         "E1405",
         "sizes that don't become dims",
         "Arrays line up by the names of their dims here, which come from the declared sizes; what is used together needs the same.",
+    ),
+    # -- E15 density estimators
+    Code(
+        "E1501",
+        "a layer that does not exist",
+        "The lines of a density block other than `data` and `conditioned_on` are layers of a flow, from noise to data.",
+    ),
+    Code("E1502", "an option of a layer", "A layer takes the options that docs/language.md lists, as numbers or words."),
+    Code(
+        "E1503",
+        "a structured layer without a model",
+        "`structured(NAME)` takes a model of the file: what the model samples is what the layer puts out.",
+    ),
+    Code(
+        "E1504",
+        "a model that can't be a layer",
+        "A layer maps as many real numbers one to one as noise has: its model draws continuous variables, observes nothing and "
+        "adds no factor.",
+    ),
+    Code(
+        "E1505",
+        "the event of a density",
+        "`data` lines in a density block say what one sample is; without them it is what the "
+        "structured layer next to the data draws.",
+    ),
+    Code(
+        "E1506",
+        "whole numbers in a density",
+        "Whole numbers have no density. `dequantize`, the layer next to the data, adds uniform noise to them, which lets a flow "
+        "bound the log probability from below.",
+    ),
+    Code(
+        "E1507",
+        "something that a density can't be conditioned on",
+        "`conditioned_on` names data of the file, outside of the block, which come with each sample.",
+    ),
+    Code("E1508", "a density without layers", "A density block has at least one layer."),
+    Code(
+        "E1509",
+        "a fit of a file that holds only densities",
+        "`fit` finds the posterior of a program. A density estimator is trained on samples: `model.density(NAME).fit(x)`.",
+    ),
+    Code(
+        "E1521",
+        "an unknown density estimator",
+        "`model.density(NAME)` and `--density NAME` name a `density` block of the file. In Python the name may be left out where "
+        "there is one only.",
+    ),
+    Code(
+        "E1522",
+        "a sample on the edge of its type",
+        "The map from the real line to a bounded type has no number that comes to a bound, such as 0 of a `nonnegative` "
+        "variable, or 1 of a `unit` one.",
+    ),
+    Code("E1523", "too few samples", "A density estimator learns from most of its samples and is judged on the others."),
+    Code(
+        "E1524",
+        "a density estimator that can't be trained",
+        "The log density of samples held out is not finite, wherever training went: one of them may be far away from all others.",
+    ),
+    Code(
+        "E1525",
+        "coordinates that can't be held",
+        "Some coordinates are drawn given others where every layer, from the data to the noise, keeps the known ones apart: an "
+        "autoregressive layer those that come first in its order, and an elementwise one any.",
+    ),
+    Code(
+        "E1526",
+        "a model that is not as long as a sample",
+        "Every layer of a density has as many numbers as one sample has, on the real line. So has the model of a structured layer.",
     ),
     # -- W01 lint
     Code("W0101", "an unused dim", "A dim is declared and not used."),

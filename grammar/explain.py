@@ -22,6 +22,7 @@ FORMS = {
     "LAW": "distribution NAME(x: real, scale: positive) { … return … }",
     "MODEL": "model NAME(x: real) { … return … }", "IMPORT": 'import "file.emf"',
     "BACKBONE": "backbone iaf(layers = 2)", "GATE": "gate NAME: per_element, or gate NAME: off",
+    "DENSITY": "density NAME {", "CONDITIONED_ON": "conditioned_on NAME",
 }  # fmt: skip
 
 
@@ -116,14 +117,15 @@ def _ends_too_early(fault: Fault) -> Diagnostic | None:
         return None
     last = fault.before
     if last is None:
-        return fault.tell("E0123", "This `{` opens nothing.", place(fault.tokens[0]), "blocks start with for, def, model or guide")
+        hint = "blocks start with for, def, model, density or guide"
+        return fault.tell("E0123", "This `{` opens nothing.", place(fault.tokens[0]), hint)
     if last.type in LEADS:
         hint = "a statement goes on in the next line only inside parentheses: write ( behind = or in front of the sum"
         if last.type in BEHIND:
             hint = BEHIND[last.type]
         return fault.tell("E0102", f"The statement ends after `{last}`.", place(last), hint)
     kind = fault.tokens[0].type
-    if kind == "NAME" and not fault.in_guide:
+    if kind == "NAME" and not fault.inside:
         return _says_nothing(fault)
     if "LBRACE" in fault.expected and fault.token is None:
         hint = "write { at the end of this line and } on a line of its own behind the block"
@@ -139,7 +141,7 @@ def _form(fault: Fault) -> str:
 def _says_nothing(fault: Fault) -> Diagnostic | None:
     """An expression, or a name, alone on its line."""
     kinds = fault.kinds()
-    if fault.in_guide or kinds[0] not in STARTS | {"MINUS", "PLUS", "NOT"} or {"TILDE", "EQUAL"} & set(_outside(kinds)):
+    if fault.inside or kinds[0] not in STARTS | {"MINUS", "PLUS", "NOT"} or {"TILDE", "EQUAL"} & set(_outside(kinds)):
         return None
     if kinds[-1] == "LBRACE":
         text = fault.source.text[fault.span.start : fault.span.end]
@@ -147,14 +149,14 @@ def _says_nothing(fault: Fault) -> Diagnostic | None:
             "E0123",
             f"There is no block `{' '.join(text.split())}`.",
             fault.span,
-            "blocks start with for, def, model or guide; leave the line and its } out",
+            "blocks start with for, def, model, density or guide; leave the line and its } out",
         )
     if any(a in OPERANDS and b in OPERANDS for a, b in zip(kinds, kinds[1:], strict=False)):
         return fault.tell(
             "E0106",
             "This line is no statement.",
             fault.span,
-            "a statement has a ~ or an =, or starts with dim, data, param, def, model, for, factor, guide or import; "
+            "a statement has a ~ or an =, or starts with dim, data, param, def, model, density, for, factor, guide or import; "
             "a comment starts with #",
         )
     name = fault.tokens[0]
@@ -180,7 +182,7 @@ def _left_side(fault: Fault) -> Diagnostic | None:
     """Something other than a variable in front of ``~`` or ``=``."""
     kinds = fault.kinds()
     sign = next((i for i, k in enumerate(kinds) if k in ("TILDE", "EQUAL") and k in _outside(kinds[: i + 1])[-1:]), None)
-    if fault.in_guide or sign is None or fault.at > sign or kinds[0] in FORMS.keys() - {"NAME"}:
+    if fault.inside or sign is None or fault.at > sign or kinds[0] in FORMS.keys() - {"NAME"}:
         return None
     span = place(fault.tokens[0]).to(place(fault.tokens[max(sign - 1, 0)]))
     text = " ".join(fault.source.text[span.start : span.end].split())
@@ -299,15 +301,44 @@ def _symbol(fault: Fault) -> Diagnostic | None:
 def _in_guide(fault: Fault) -> Diagnostic | None:
     """Something else in a guide block, or a gate outside of one."""
     words = [str(t) for t in fault.tokens[:3]]
-    if not fault.in_guide and fault.at == 1 and (words[0] == "backbone" or (words[0] == "gate" and words[2:] == [":"])):
+    if fault.inside != "guide" and fault.at == 1 and (words[0] == "backbone" or (words[0] == "gate" and words[2:] == [":"])):
         return fault.tell(
             "E0109", f"`{words[0]}` stands outside of a guide block.", fault.span, "write guide { above it and } below"
         )
-    if not fault.in_guide or fault.at > 0:
+    if fault.inside != "guide" or fault.at > 0:
         return None
     return fault.tell(
         "E0109", "In a guide block stand `backbone` and `gate` only.", fault.span, "such as backbone iaf(layers = 2) or gate x: off"
     )
+
+
+def _in_density(fault: Fault) -> Diagnostic | None:
+    """Something else in a density block, or what belongs in one outside of it."""
+    kinds = fault.kinds()
+    if not fault.inside and kinds[:2] == ["NAME", "NAME"] and str(fault.tokens[0]) == "conditioned_on":
+        message = "`conditioned_on` stands outside of a density block."
+        return fault.tell("E0109", message, fault.span, "write it in the block of the density whose data these are")
+    if fault.inside != "density":
+        return None
+    if kinds[0] == "CONDITIONED_ON" and fault.token is not None:
+        return fault.tell("E0105", "Names of data follow `conditioned_on`.", fault.span, "write conditioned_on c, w")
+    drawn = {"TILDE", "EQUAL"} & set(_outside(kinds)) and kinds[0] == "NAME"
+    if fault.at > 0 and not drawn:
+        return _two_layers(fault)
+    hint = "draws and params stand in a model, which is a layer here: structured(NAME)"
+    if kinds[0] not in ("NAME", "PARAM", "FACTOR", "FOR", "RETURN"):
+        hint = "such as maf(hidden = [64, 64]); declare what else is needed outside of the block"
+    return fault.tell("E0109", "In a density block stand `data`, `conditioned_on` and layers only.", fault.span, hint)
+
+
+def _two_layers(fault: Fault) -> Diagnostic | None:
+    """``layer reverse``, ``maf(hidden = [8]) reverse``."""
+    if fault.token is None or fault.token.type != "NAME" or fault.tokens[0].type != "NAME" or _innermost(fault):
+        return None
+    if str(fault.tokens[0]) == "gate":
+        return fault.tell("E0109", "`gate` stands outside of a guide block.", fault.span, "write structured(NAME, gated = true)")
+    hint = f"write {fault.token} on a line of its own" + f", without `{fault.before}`" * (fault.at == 1)
+    return fault.tell("E0105", "A layer stands alone on its line.", place(fault.token), hint)
 
 
 def _declared_dims(fault: Fault) -> Diagnostic | None:
@@ -348,10 +379,10 @@ def _unexpected(fault: Fault) -> Diagnostic:
             "E0105",
             f"A statement can't start with `{token}`.",
             place(token),
-            "it starts with a name, or with dim, data, param, def, model, for, factor, guide or import",
+            "it starts with a name, or with dim, data, param, def, model, density, for, factor, guide or import",
         )
     if token.type == "LBRACE":
-        return fault.tell("E0105", "Braces hold the body of a for, def, model or guide.", place(token), "")
+        return fault.tell("E0105", "Braces hold the body of a for, def, model, density or guide.", place(token), "")
     return fault.tell(
         "E0105",
         f"`{token}` can't stand behind `{fault.before}`.",
@@ -361,6 +392,6 @@ def _unexpected(fault: Fault) -> Diagnostic:
 
 
 RULES: tuple[Callable[[Fault], Diagnostic | None], ...] = (
-    _habit, _in_guide, _string, _word_as_name, _statement_word_inside, _ends_too_early, _says_nothing, _symbol,
+    _in_density, _habit, _in_guide, _string, _word_as_name, _statement_word_inside, _ends_too_early, _says_nothing, _symbol,
     _gap_in_brackets, _left_side, _declared_dims, _equals_inside, _two_in_a_row,
 )  # fmt: skip

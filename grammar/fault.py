@@ -21,7 +21,7 @@ class Fault:
     tokens: tuple[Token, ...]
     at: int
     expected: Set[str]
-    in_guide: bool = False
+    inside: str = ""  # the block with lines of its own that it stands in: `guide`, `density`
 
     @property
     def span(self) -> Span:

@@ -15,8 +15,17 @@ FOREIGN_BLOCKS = {
 }
 BLOCKS = (
     row(
-        r"^(?P<mark>density\s+\w+)\s*\{$",
-        "E0112", "`density NAME { … }` is not part of this version.", "leave the block out",
+        r"^(?P<mark>density)\s*\{$",
+        "E0123", "A density block has a name.", "write density NAME {",
+    ),
+    row(
+        r"^(?P<mark>density\s+(?P<name>\w+)\s*\(.*)\{$",
+        "E0123", "The head of a density block is `density <name> {` alone.",
+        "what the density is conditioned on stands in the block: conditioned_on c",
+    ),
+    row(
+        r"^(?P<mark>density\s+(?P<name>\w+)\s*:?)$",
+        "E0123", "A block takes braces.", "write density <name> { on this line and } on a line of its own",
     ),
     *(
         row(rf"^(?P<mark>{word.replace(' ', '[ ]+')})\s*\{{$", "E0123", f"There is no block `{word}`.", hint)

@@ -116,8 +116,12 @@ DECLARATIONS = (
         "E0105", "The backbone stands behind the word alone.", "write backbone <rest>",
     ),
     row(
-        r"^(?P<mark>(?:mean_field|full_rank|low_rank|iaf|maf)\b.*)",
+        r"^(?P<mark>(?:mean_field|full_rank|low_rank|iaf)\b.*)",
         "E0105", "A backbone follows the word `backbone`.", "write backbone <mark>",
+    ),
+    row(
+        r"^(?P<mark>(?P<layer>maf|actnorm|coupling|structured|dequantize)\b(?:\(.*\))?)$",
+        "E0109", "The layer `<layer>` stands outside of a density block.", "write density NAME { above it and } below",
     ),
 )  # fmt: skip
 

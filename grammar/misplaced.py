@@ -12,6 +12,7 @@ NOT_IN_MODEL: dict[type, tuple[str, str, str]] = {
     ast.Function: ("def", "functions stand beside models, not in them", "move it out of the model"),
     ast.Model: ("model", "models stand beside each other", "move it out and draw from it here: x ~ NAME(…)"),
     ast.Guide: ("guide", "a guide is the whole program's", "set gates of inner variables in its guide block: gate x.z: off"),
+    ast.Density: ("density", "densities stand beside models", "move it out; its layer structured(NAME) takes the model"),
     ast.Import: ("import", "imports stand at the beginning of a file", "move it out of the model"),
 }
 
@@ -33,6 +34,8 @@ def misplaced(node: object, head: object, span: Span, source: SourceText) -> Dia
     elif isinstance(head, ast.Model) and type(node) in NOT_IN_MODEL:
         word, why, hint = NOT_IN_MODEL[type(node)]
         message = f"`{word}` can't stand in a model: {why}."
+    elif isinstance(head, ast.For) and isinstance(node, ast.Density):
+        message, hint = "`density` can't stand in a loop.", "move it out; a density estimator is the file's"
     elif isinstance(node, ast.Import) and source.text[node.path_span.end - 1] != source.text[node.path_span.start]:
         return Diagnostic("E0108", "The name of the file never ends.", node.path_span, "close it with a quotation mark", source)
     return Diagnostic("E0109", message, span, hint, source) if message else None

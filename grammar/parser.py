@@ -43,7 +43,7 @@ def line_parser() -> Lark:
 
 def compiled() -> Lark:
     return Lark(
-        GRAMMAR.read_text(encoding="utf-8"), parser="lalr", lexer="basic", start=["line", "guide_line"],
+        GRAMMAR.read_text(encoding="utf-8"), parser="lalr", lexer="basic", start=["line", "guide_line", "density_line"],
         transformer=TreeBuilder(), postlex=_KeepAll(), keep_all_tokens=True, maybe_placeholders=False,
     )  # fmt: skip
 

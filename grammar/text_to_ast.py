@@ -23,10 +23,13 @@ from emfppl.grammar.source import SourceText, Span
 from emfppl.grammar.tokens import place
 
 DEEPEST, DEEPEST_BLOCK = 100, 20
-Block = ast.For | ast.Function | ast.Guide | ast.Model
-SOFT = {"backbone": "BACKBONE", "gate": "GATE"}
+Block = ast.For | ast.Function | ast.Guide | ast.Model | ast.Density
+# Words of the language at the beginning of a line of these blocks only.
+SOFT = {"guide": {"backbone": "BACKBONE", "gate": "GATE"}, "density": {"conditioned_on": "CONDITIONED_ON"}}
 # Words of the language only at the beginning of a line, in front of a token of this kind: elsewhere they are names.
-SOFT_HEADS = {"model": ("MODEL", "NAME"), "distribution": ("LAW", "NAME"), "import": ("IMPORT", "STRING")}
+SOFT_HEADS = {
+    "model": ("MODEL", "NAME"), "distribution": ("LAW", "NAME"), "import": ("IMPORT", "STRING"), "density": ("DENSITY", "NAME"),
+}  # fmt: skip
 
 
 def parse(source: SourceText) -> tuple[ast.Program, tuple[Diagnostic, ...]]:
@@ -47,7 +50,7 @@ class _Block:
     head: Block | None = None
     brace: Span = Span()
     first_row: int = 0
-    guide: bool = False
+    inside: str = ""  # `guide` and `density`: blocks with lines of their own
     keep: bool = False  # without a head: its statements are those of the block around it, not lost with the head
     skip: bool = False  # nothing in it is read
     faulty: bool = False  # some of it can't be read
@@ -90,9 +93,9 @@ class _Reader:
         brace = line.tokens[-1]
         row = self.source.position(brace.start_pos or 0)[0]
         words = [str(t) for t in line.tokens[:-1]]
-        later = words[:1] == ["density"] and len(words) > 1
-        kind = line.tokens[0].type
-        block = _Block(node, place(brace), row, kind == "GUIDE", " ".join(words) in FOREIGN_BLOCKS, later or self.blocks[-1].skip)
+        inside = "guide" if line.tokens[0].type == "GUIDE" else "density" if words[0:1] == ["density"] else ""
+        lost = self.blocks[-1].skip or (node is None and inside == "density")
+        block = _Block(node, place(brace), row, inside, " ".join(words) in FOREIGN_BLOCKS, lost)
         self.blocks.append(block)
 
     def _close(self, line: Line) -> None:
@@ -108,7 +111,7 @@ class _Reader:
         block = self.blocks.pop()
         around = self.blocks[-1]
         around.faulty = around.faulty or block.faulty
-        if block.head is None or (block.faulty and isinstance(block.head, ast.Function | ast.Model)):
+        if block.head is None or (block.faulty and isinstance(block.head, ast.Function | ast.Model | ast.Density)):
             around.statements += block.statements if block.keep else ()
             return
         end = line.span if line else Span(len(self.source.text), len(self.source.text))
@@ -124,19 +127,19 @@ class _Reader:
     # ------------------------------------------------------------ one line
 
     def _parse(self, line: Line, block: _Block) -> Any:
-        guide = block.guide
-        tokens = _softened(line.tokens, guide)
-        parser = line_parser().parse_interactive(start="guide_line" if guide else "line")
+        inside = block.inside
+        tokens = _softened(line.tokens, inside)
+        parser = line_parser().parse_interactive(start=f"{inside}_line" if inside else "line")
         try:
             for token in tokens:
                 parser.feed_token(token)
             node = parser.feed_eof(tokens[-1])
         except UnexpectedToken as fault:
             at = next((i for i, t in enumerate(tokens) if t is fault.token), len(tokens))
-            self._tell(line, Fault(self.source, tuple(tokens), at, fault.accepts or fault.expected, guide))
+            self._tell(line, Fault(self.source, tuple(tokens), at, fault.accepts or fault.expected, inside))
             return None
         known = block.head is not None or len(self.blocks) == 1
-        wrong = None if guide else foreign_dots(tokens, self.source)
+        wrong = None if inside else foreign_dots(tokens, self.source)
         wrong = wrong or (misplaced(node, block.head, line.span, self.source) if known else None)
         wrong = wrong or self._too_deep(node, line)
         if wrong is not None:
@@ -170,11 +173,11 @@ class _Reader:
         self.found.append(Diagnostic(code, message, span, hint, self.source))
 
 
-def _softened(tokens: list[Token], guide: bool) -> list[Token]:
+def _softened(tokens: list[Token], inside: str) -> list[Token]:
     """The tokens of a line with the words that are words only here."""
     first, kind = tokens[0], tokens[0].type
-    if guide:
-        kind = SOFT.get(str(first), kind)
+    if inside:
+        kind = SOFT[inside].get(str(first), kind)
     elif str(first) in SOFT_HEADS and len(tokens) > 1 and tokens[1].type == SOFT_HEADS[str(first)][1]:
         kind = SOFT_HEADS[str(first)][0]
     rest = [
@@ -188,6 +191,8 @@ def _whole(head: Block, body: tuple[Any, ...], comments: ast.Comments, rest: lis
     span, tail = head.span.to(end), tail_of(rest, bool(body))
     match head:
         case ast.Guide():
+            return replace(head, items=body, comments=comments, tail=tail, span=span)
+        case ast.Density():
             return replace(head, items=body, comments=comments, tail=tail, span=span)
         case ast.For():
             return replace(head, body=body, comments=comments, tail=tail, span=span)

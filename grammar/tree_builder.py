@@ -87,6 +87,17 @@ class TreeBuilder(Transformer):
     def model_head(self, parts: Parts) -> ast.Model:
         return ast.Model(str(parts[1]), _listed(parts), (), name_span=span_of(parts[1]), span=span_over(parts))
 
+    def density_head(self, parts: Parts) -> ast.Density:
+        return ast.Density(str(parts[1]), (), name_span=span_of(parts[1]), span=span_over(parts))
+
+    def given(self, parts: Parts) -> ast.Given:
+        names = [p for p in parts[1:] if p.type == "NAME"]
+        return ast.Given(tuple(ast.Name(str(n), span_of(n)) for n in names), span=span_over(parts))
+
+    def layer(self, parts: Parts) -> ast.Layer:
+        call = ast.Call(str(parts[0]), _listed(parts), span_of(parts[0]), span_over(parts))
+        return ast.Layer(call, span=span_over(parts))
+
     def import_(self, parts: Parts) -> ast.Import:
         alias = str(parts[3]) if len(parts) > 3 else None
         return ast.Import(str(parts[1])[1:-1], alias, path_span=span_of(parts[1]), span=span_over(parts))

@@ -62,6 +62,13 @@ def precision_of(value: Any) -> str | None:
     raise wrong(message, "leave it out for the default")
 
 
+def share(name: str, value: Any) -> float:
+    """A part of a whole, more than 0 and less than 1."""
+    if isinstance(value, bool) or not hasattr(value, "__float__") or not 0 < float(value) < 1:
+        raise wrong(f"`{name}` is a number between 0 and 1; {value!r} is not.", f"write {name}=0.1, for instance")
+    return float(value)
+
+
 def guide_name(value: Any) -> str:
     """The name of a guide; which names there are is for the fit to say."""
     if isinstance(value, str):

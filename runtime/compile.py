@@ -36,7 +36,7 @@ MIDDLE: Options = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emit
 
 def once(function: Callable[..., Any]) -> Any:
     """`function` jitted for few runs; not to be called where something else is being traced."""
-    return jax.jit(function, compiler_options=LOWEST if _on_cpu() else None)
+    return jax.jit(function, compiler_options=LOWEST if on_cpu() else None)
 
 
 def seldom(function: Callable[..., Any], program: Program) -> Any:
@@ -47,10 +47,21 @@ def seldom(function: Callable[..., Any], program: Program) -> Any:
 def often(function: Callable[..., Any], program: Program, swept: bool = False) -> Any:
     """`function` jitted for many runs on a program's data; not to be called where something else is being traced. `swept`: most
     of its work is done in small steps, however large the program is."""
-    return jax.jit(function, compiler_options=_options(program, swept) if _on_cpu() else None)
+    return jax.jit(function, compiler_options=_options(program, swept) if on_cpu() else None)
 
 
-def _on_cpu() -> bool:
+def for_long(function: Callable[..., Any], numbers: int = 0) -> Any:
+    """`function` jitted for thousands of runs, whose arrays hold so many numbers; not to be called where something else is being
+    traced."""
+    if not on_cpu():
+        return jax.jit(function)
+    if jax.config.read("jax_disable_most_optimizations"):
+        return jax.jit(function, compiler_options=LOWEST)
+    return jax.jit(function, compiler_options=MIDDLE if numbers <= LARGE else None)
+
+
+def on_cpu() -> bool:
+    """Whether programs run on the CPU."""
     return jax.default_backend() == "cpu"
 
 

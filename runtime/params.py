@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from emfppl.compiler import graph as g
-from emfppl.runtime.bijections.node_map import DistValue, SupportValue, node_map, noise_event_shape
+from emfppl.compiler.distributions import Table
+from emfppl.runtime.bijections.node_map import DistValue, NodeMap, SupportValue, node_map
 from emfppl.runtime.evaluate import Scope, evaluate
 from emfppl.runtime.named import filled
 
@@ -23,26 +24,29 @@ def param_start(program: Program, name: str) -> np.ndarray:
     if variable.default is not None:
         value = evaluate(variable.default, Scope(program.layout.sizes, {}, {}))
         return np.asarray(filled(value, variable.dims, program.shapes[name]), np.float64)
-    batch, event, support, _ = _layout(program, name)
-    noise = jnp.zeros((*batch, *noise_event_shape("Flat", support, event)))
-    return np.asarray(param_map(program, name, {}).forward(noise)[0], np.float64)
+    found = param_map(program, name, {})
+    noise = jnp.zeros((*found.batch_shape, *found.noise_event_shape))
+    return np.asarray(found.forward(noise)[0], np.float64)
 
 
-def param_map(program: Program, name: str, data: Mapping[str, Any]) -> Any:
+def param_map(program: Program, name: str, data: Mapping[str, Any]) -> NodeMap:
     """The transform of the param's support, whose bounds may be data."""
-    batch, event, kind, support = _layout(program, name)
-    scope = Scope(program.layout.sizes, {}, data)
-    bounds: list[Any] = [None, None]
-    if isinstance(support, g.Interval):
-        dims = program.graph.variable(name).dims[: len(batch)]
-        bounds = [None if b is None else filled(evaluate(b, scope), dims, batch) for b in (support.lower, support.upper)]
-    return node_map(DistValue("Flat", {}), SupportValue(kind, *bounds), False, batch, event, program.table)
+    return support_map(program.graph.variable(name), program.shapes[name], program.layout.sizes, data, program.table)
 
 
-def _layout(program: Program, name: str) -> tuple[tuple[int, ...], tuple[int, ...], str, g.Support]:
-    """Batch and event shape, the name of the support, and the support."""
-    support = program.graph.variable(name).support or g.REAL_LINE
+def support_map(
+    variable: g.Variable, shape: tuple[int, ...], sizes: Mapping[str, int], data: Mapping[str, Any], table: Table
+) -> NodeMap:
+    """The transform from unconstrained space to a variable's type; between whole numbers that of the interval around them, from
+    the lowest to one above the highest."""
+    support = variable.support or g.REAL_LINE
     rank = support.event_rank if isinstance(support, g.Structured) else 0
-    shape = program.shapes[name]
+    batch, event = shape[: len(shape) - rank], shape[len(shape) - rank :]
+    bounds: list[Any] = [None, None]
+    if not isinstance(support, g.Structured):
+        scope, dims = Scope(sizes, {}, data), variable.dims[: len(batch)]
+        bounds = [None if b is None else filled(evaluate(b, scope), dims, batch) for b in (support.lower, support.upper)]
+    if isinstance(support, g.Integers) and bounds[1] is not None:
+        bounds[1] = bounds[1] + 1
     kind = support.name if isinstance(support, g.Structured) else "interval"
-    return shape[: len(shape) - rank], shape[len(shape) - rank :], kind, support
+    return node_map(DistValue("Flat", {}), SupportValue(kind, *bounds), False, batch, event, table)

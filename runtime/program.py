@@ -30,7 +30,7 @@ from emfppl.runtime.discrete.factors import Arrays
 from emfppl.runtime.discrete.lift import without_law
 from emfppl.runtime.entries import lay_out
 from emfppl.runtime.evaluate import Scope, as_type
-from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, gate_inputs, in_domain_order, ranges_of, run
+from emfppl.runtime.execute import Inputs, Item, Layout, Site, State, Visitor, gate_inputs, in_domain_order, ranges_of, run
 from emfppl.runtime.known_noise import inverse_near
 from emfppl.runtime.missing import Gap, gaps_of, make, observed_inputs, over_domain, with_data
 from emfppl.runtime.named import Named
@@ -160,11 +160,11 @@ class Program:
         from_data = self.selection.computed_from(set(data))
         self._from_params = [i for i in self.selection.computed_from(set(data) | params) if i not in from_data]
         with precision("float64"):
-            data |= _arrays(self._computed(from_data, data), from_data)
+            data |= _arrays(self.computed(from_data, data), from_data)
             data |= {name: param_start(self, name) for name in params}
-            return data | _arrays(self._computed(self._from_params, data), self._from_params)
+            return data | _arrays(self.computed(self._from_params, data), self._from_params)
 
-    def _computed(self, items: list[Item], data: Values) -> Mapping[str, Any]:
+    def computed(self, items: list[Item], data: Values) -> Mapping[str, Any]:
         """The data and what these nodes compute from them."""
         if not items:
             return data
@@ -191,18 +191,18 @@ class Program:
         if not unconstrained:
             return data
         data |= {name: param_map(self, name, data).forward(jnp.asarray(v, float))[0] for name, v in unconstrained.items()}
-        return dict(self._computed(self._from_params, data))
+        return dict(self.computed(self._from_params, data))
 
     # ------------------------------------------------------------ the bijection
 
-    def forward(self, noise: Values, gates: Values | None = None, data: Any = None) -> tuple[dict[str, Any], Any]:
+    def forward(self, noise: Values, gates: Values | None = None, data: Any = None, visit: Visitor = make) -> tuple[dict, Any]:
         """Latent and computed values at `noise`, and log |det dvalues/dnoise|; `gates` holds openings λ, or the parts of a gate, by
-        node key.
+        node key; `visit` makes the value of each node.
 
         A gate of zeros in NumPy is shut for good: the prior's map is not even traced.
         """
         inputs = self._noise_inputs(noise, gates, self._given(data))
-        state = run(self._forward_items, self.layout, self.state(self.fixed(data)), inputs, make)
+        state = run(self._forward_items, self.layout, self.state(self.fixed(data)), inputs, visit)
         names = self.selection.reported | set(self.binding.latent)
         return {n: v for n, v in state.variables.items() if n in names}, _total(state.terms)
 

@@ -35,6 +35,10 @@ class Progress:
         """What a search of the guide `name` reports to: steps done, steps of the round, ELBO."""
         return lambda done, steps, elbo: self._show(f"{name}, ELBO {elbo:.2f}", done, steps)
 
+    def train(self, name: str) -> Callable[[int, int, float], None]:
+        """What a training reports to: steps done, steps of all, best mean log density of samples held out."""
+        return lambda done, steps, nats: self._show(f"{name}, held-out log density {nats:.2f}", done, steps)
+
     def count(self, name: str) -> Callable[[int, int], None]:
         """What a sampler reports to: steps done, steps of all."""
         return lambda done, steps: self._show(name, done, steps)

@@ -1,4 +1,4 @@
-"""A fitted posterior in one file: a zip, no pickle.
+"""A fitted posterior, or a trained density estimator, in one file: a zip, no pickle.
 
 ::
 
@@ -29,8 +29,8 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from emfppl.compiler.distributions import STANDARD, Distribution
-from emfppl.compiler.graph import FactorNode, RandomNode, Role
+from emfppl.compiler.distributions import STANDARD, Distribution, Table
+from emfppl.compiler.graph import FactorNode, Graph, RandomNode, Role
 from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
 from emfppl.grammar.source import SourceText
@@ -64,34 +64,47 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # of all entries, so that equal fits make equal f
 
 def save(fit: Posterior, path: str | Path) -> None:
     """Write the file; raises `EmfError` E1203 where it can't be written."""
-    path = _path(path, "saved", 'fit.save("fit.emfit")')
-    source = fit.program.graph.source or SourceText("")
-    imported = [source.text_of(part).encode() for part in source.files]
-    parts = {MODEL: source.own_text.encode(), PARAMS: save_tensors(_flattened(fit.result.params))}
-    parts |= {IMPORTED.format(n): text for n, text in enumerate(imported)}
+    path = path_of(path, "saved", 'fit.save("fit.emfit")')
+    parts = {**source_parts(fit.program.graph), PARAMS: save_tensors(flattened(fit.result.params))}
     if isinstance(fit, Refined):
         parts[REFINED] = save_tensors({"eps": np.asarray(fit.eps, order="C")})
     known = _data_to_keep(fit.program, _passed(fit), _looked_at(fit))
     if known:
         parts[DATA] = save_tensors(known)
-    manifest = _manifest(fit, source) | {"sha256": {name: _hash(part) for name, part in parts.items()}}
-    parts = {MANIFEST: json.dumps(manifest, indent=1, allow_nan=False).encode(), **parts}
+    write(path, _manifest(fit), parts)
+
+
+def write(path: Path, manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -> None:
+    """The zip of a manifest and other parts; raises `EmfError` E1203."""
+    manifest = {**manifest, "sha256": {name: _hash(part) for name, part in parts.items()}}
+    whole = {MANIFEST: json.dumps(manifest, indent=1, allow_nan=False).encode(), **parts}
     try:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-            for name, part in parts.items():
+            for name, part in whole.items():
                 file.writestr(zipfile.ZipInfo(name, EPOCH), part, zipfile.ZIP_DEFLATED)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise EmfError([Diagnostic("E1203", f"{path} can't be written: {why}.")]) from None
 
 
-def _manifest(fit: Posterior, source: SourceText) -> dict[str, Any]:
+def source_parts(graph: Graph) -> dict[str, bytes]:
+    """The program, and the files that it imports."""
+    source = graph.source or SourceText("")
+    parts = {MODEL: source.own_text.encode()}
+    return parts | {IMPORTED.format(n): source.text_of(part).encode() for n, part in enumerate(source.files)}
+
+
+def head(graph: Graph) -> dict[str, Any]:
+    """What every manifest begins with."""
+    source = graph.source or SourceText("")
+    imported = [part.name for part in source.files]
+    return {"format": FORMAT, "emfppl": version("emfppl"), "name": source.name, "imported": imported}
+
+
+def _manifest(fit: Posterior) -> dict[str, Any]:
     result = fit.result
     return {
-        "format": FORMAT,
-        "emfppl": version("emfppl"),
-        "name": source.name,
-        "imported": [part.name for part in source.files],
+        **head(fit.program.graph),
         "guide": result.guide.describe(),
         "binding": fit.program.binding.describe(),
         "certificate": {k: _plain(v) for k, v in result.certificate.as_dict().items()},
@@ -101,7 +114,7 @@ def _manifest(fit: Posterior, source: SourceText) -> dict[str, Any]:
             "seconds": result.seconds,
             "steps": result.steps,
             "warnings": list(result.warnings),
-            "report": _all_plain(result.report.as_dict()),
+            "report": all_plain(result.report.as_dict()),
         },
         "draws": {"num_draws": fit.num_draws, "seed": fit.seed},
         "refined": {k: _plain(v) for k, v in fit.facts.as_dict().items()} if isinstance(fit, Refined) else None,
@@ -134,12 +147,12 @@ def _data_to_keep(program: Program, passed: Iterable[int], also: frozenset[str])
     return {name: np.asarray(value, order="C") for name, value in {**values, **masks}.items()}
 
 
-def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Draws:
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> Draws:
     """Leaves under names such as ``backbone/affine/loc``."""
     out: Draws = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            out |= _flattened(value, f"{prefix}{name}/")
+            out |= flattened(value, f"{prefix}{name}/")
         else:
             out[f"{prefix}{name}"] = np.asarray(value, np.float64, order="C")
     return out
@@ -150,11 +163,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _all_plain(value: Any) -> Any:
+def all_plain(value: Any) -> Any:
     """Nested plain values for JSON."""
     if isinstance(value, dict):
-        return {k: _all_plain(v) for k, v in value.items()}
-    return [_all_plain(v) for v in value] if isinstance(value, list) else _plain(value)
+        return {k: all_plain(v) for k, v in value.items()}
+    return [all_plain(v) for v in value] if isinstance(value, list) else _plain(value)
 
 
 def _hash(part: bytes) -> str:
@@ -164,24 +177,30 @@ def _hash(part: bytes) -> str:
 # ---------------------------------------------------------------- reading
 
 
-def open_posterior(path: str | Path, *, distributions: Iterable[Distribution] = ()) -> Posterior:
-    """The posterior that ``fit.save(path)`` wrote; it draws again without the training data.
+def open_saved(path: str | Path, *, distributions: Iterable[Distribution] = ()) -> Any:
+    """What ``fit.save(path)`` or ``flow.save(path)`` wrote: a `Posterior` that draws again without the training data, or a `Flow`.
 
     `distributions`: those that the program was loaded with. Raises `EmfError` E1201, E1202, E1207, E1208.
     """
-    path = _path(path, "opened", 'emfppl.open("fit.emfit")')
+    path = path_of(path, "opened", 'emfppl.open("fit.emfit")')
     parts = _parts(path)
     try:
         manifest = json.loads(parts[MANIFEST])
         _check_format(path, manifest)
         if any(_hash(parts[name]) != wanted for name, wanted in manifest["sha256"].items()):
             raise _damaged(path)
-        return _rebuilt(manifest, parts, tuple(distributions))
+        table = STANDARD.extended(*distributions) if distributions else STANDARD
+        graph = compile_text(_source(manifest, parts), table)
+        if "density" in manifest:
+            from emfppl.runtime.density.flow_store import rebuilt
+
+            return rebuilt(graph, table, manifest, parts)
+        return _rebuilt(graph, table, manifest, parts)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path) from error
 
 
-def _path(path: str | Path, verb: str, example: str) -> Path:
+def path_of(path: str | Path, verb: str, example: str) -> Path:
     if isinstance(path, str | Path):
         return Path(path).expanduser()
     raise wrong(f"A fit is {verb} by the name of a file; {path!r} is none.", f"write {example}")
@@ -213,12 +232,15 @@ def _check_format(path: Path, manifest: Mapping[str, Any]) -> None:
         raise EmfError([Diagnostic("E1208", message, hint="update emfppl")])
 
 
-def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributions: tuple[Distribution, ...]) -> Posterior:
-    table = STANDARD.extended(*distributions) if distributions else STANDARD
+def _source(manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -> SourceText:
+    """The program, with the files that it imports."""
     source = SourceText(parts[MODEL].decode(), str(manifest["name"]))
     for n, name in enumerate(manifest.get("imported", ())):
         source = source.with_part(parts[IMPORTED.format(n)].decode(), str(name))
-    graph = compile_text(source, table)
+    return source
+
+
+def _rebuilt(graph: Graph, table: Table, manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -> Posterior:
     described = bind_description(graph, manifest["binding"])
     kept = load_tensors(parts[DATA]) if DATA in parts else {}
     missing, latent = ({n.removesuffix(end): x for n, x in kept.items() if n.endswith(end)} for end in (MISSING, LATENT))
@@ -228,7 +250,7 @@ def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributi
     how = manifest["fit"]
     with precision(how["precision"]):
         guide = rebuild_guide(program, manifest["guide"])
-        params = _filled(guide.init(0), load_tensors(parts[PARAMS]))
+        params = filled(guide.init(0), load_tensors(parts[PARAMS]))
     figures: dict[str, Any] = {k: float(v) if isinstance(v, str) else v for k, v in manifest["certificate"].items()}
     facts = (how["precision"], how["seed"], how["seconds"], how["steps"], tuple(how["warnings"]))
     told = report_from(how.get("report", {"attempts": (), "stopped": ""}))
@@ -238,12 +260,12 @@ def _rebuilt(manifest: Mapping[str, Any], parts: Mapping[str, bytes], distributi
     return Posterior(program, result, manifest["draws"]["num_draws"], manifest["draws"]["seed"])
 
 
-def _filled(template: Mapping[str, Any], tensors: Mapping[str, np.ndarray], prefix: str = "") -> dict[str, Any]:
+def filled(template: Mapping[str, Any], tensors: Mapping[str, np.ndarray], prefix: str = "") -> dict[str, Any]:
     """The tree with the structure of `template` and the values of the tensors; KeyError or ValueError if they differ."""
     out: dict[str, Any] = {}
     for name, value in template.items():
         if isinstance(value, Mapping):
-            out[name] = _filled(value, tensors, f"{prefix}{name}/")
+            out[name] = filled(value, tensors, f"{prefix}{name}/")
         else:
             tensor = tensors[f"{prefix}{name}"]
             if tensor.shape != np.shape(value):

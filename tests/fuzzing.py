@@ -12,6 +12,7 @@ NUMBERS = ["0", "1", "2", "-1", "3", "0.5", "1e308", "1e999", "99999999999999999
 SIGNS = "()[]{},:;=~+-*/<>!&|^@#'\"\n\t \0\ufeffé²漢“−½_.?$%\\"
 _WORDS = """
 dim data param def for in factor return guide if and or not true false model import real positive unit int count bool index
+density conditioned_on maf structured dequantize gated hidden
 simplex ordered corr_cholesky cov Normal Gamma Beta Dirichlet Categorical Poisson Bernoulli Mixture MultivariateNormal
 LKJCholesky truncated Flat sum mean cumsum softmax cholesky solve exp log over logits t x y k
 """

@@ -73,7 +73,8 @@ def test_programs_are_what_the_page_says(block):
     expected = {code for kind, code in block.marks if kind in ("error", "warning")}
     assert codes == expected, "\n".join(map(str, check_text(source)))
     if not block.mark("error"):
-        assert compile_text(source).nodes or not re.search("[~=]", block.code)
+        graph = compile_text(source)
+        assert graph.nodes or graph.densities or not re.search("[~=]", block.code)
 
 
 VALUES = {"positive": 1.5, "nonnegative": 1.0, "unit": 0.4, "int": 2, "count": 3, "bool": True, "index": 0}
@@ -105,6 +106,8 @@ def made_up(model: emfppl.Model, size: int = 4) -> tuple[dict[str, np.ndarray], 
 def test_programs_run(block):
     """Bound to made-up data a program has a finite density at the centre of its noise, and can be simulated."""
     model = emfppl.load(block.code)
+    if model.info()["densities"] and not model.info()["latents"]:
+        return  # estimators only, of which there are laws of their own
     bound = model.bind(*made_up(model))
     values = bound.from_noise({name: np.full(shape, 0.1) for name, shape in bound.noise_shapes.items()})
     assert np.isfinite(bound.log_joint(values))

@@ -65,13 +65,28 @@ PRELUDE = "dim x\ndim k = 2\ndata y[x]: real\ndata n[x]: count\ntheta ~ Normal(0
 NAMES = st.sampled_from(["x ", "k ", "k' ", "y ", "n ", "b ", "theta ", "z ", "Normal ", "sum ", "exp ", "real ", "index "])
 
 
-def derived(start: str) -> st.SearchStrategy[str]:
+LAYERS = st.sampled_from(["maf ", "structured ", "reverse ", "dequantize ", "m ", "hidden ", "gated ", "x ", "c ", "y "])
+MODEL = "data c: real\nmodel m { x[k] ~ Normal(c, 1) }\n"
+
+
+def derived(start: str, names: st.SearchStrategy[str] = NAMES) -> st.SearchStrategy[str]:
     """Statements of one kind that the grammar derives."""
     grammar = Lark((ROOT / "grammar/emf.lark").read_text(), parser="lalr", lexer="basic", start=start)
     used = {t.name: t.pattern.value for t in grammar.terminals}
     words = {name: st.just(f"{word} ") for name, word in used.items() if word.isalpha()}
-    own = {"NAME": NAMES, "NUMBER": st.sampled_from(["0 ", "2.5 ", "1 "]), "SPACE": st.just(" "), "STRING": st.just('"a" ')}
+    own = {"NAME": names, "NUMBER": st.sampled_from(["0 ", "2.5 ", "1 "]), "SPACE": st.just(" "), "STRING": st.just('"a" ')}
     return from_lark(grammar, start=start, explicit={k: v for k, v in {**own, **words}.items() if k in used})
+
+
+def test_densities_of_the_grammar():
+    lines = st.lists(derived("data", LAYERS), max_size=1), st.lists(derived("layer", LAYERS), min_size=1, max_size=3)
+
+    @QUICK
+    @given(*lines, st.sampled_from(["", "conditioned_on c\n", "conditioned_on y, c\n"]))
+    def run(event, layers, given_line):
+        survives(PRELUDE + MODEL + "density d {\n" + "\n".join([*event, given_line, *layers]) + "\n}\n")
+
+    run()
 
 
 @pytest.mark.parametrize("start", STARTS)

@@ -26,7 +26,7 @@ from emfppl.grammar.ast_nodes import Program
 from emfppl.grammar.diagnostics import Diagnostic
 from emfppl.grammar.source import SourceText
 
-__all__ = ["check", "further", "survey"]
+__all__ = ["check", "further", "survey", "variable_of"]
 
 HIDDEN = "@"  # ends the name of a value that an argument of a sub-model stands for
 Kinds = dict[str, tuple[Kind, str | None]]
@@ -41,9 +41,9 @@ def check(
     diagnostics = tuple(sorted(c.found, key=lambda d: (d.span.start if d.span else 0, d.code)))
     if c.failed:
         return None, diagnostics
-    variables = tuple(_variable(v) for v in _all_variables(c))
+    variables = tuple(variable_of(v) for v in _all_variables(c))
     own = tuple(c.laws.values())
-    return CheckedProgram(c.dims.listed(), variables, body, spec, own, tuple(c.models.values()), source), diagnostics
+    return CheckedProgram(c.dims.listed(), variables, body, spec, own, (), tuple(c.models.values()), source), diagnostics
 
 
 def survey(
@@ -101,7 +101,7 @@ def hidden(name: str) -> bool:
     return name.endswith(HIDDEN) or "._" in name
 
 
-def _variable(v: VariableInfo) -> Variable:
+def variable_of(v: VariableInfo) -> Variable:
     """A variable as the graph knows it."""
     said = v.declared
     assert v.dims is not None and v.kind is not None

@@ -46,7 +46,7 @@ def calibrate(
     Exit status 1 if the ranks are not uniform. Ctrl-C ends it, and what has been ranked so far is printed.
     """
     text, progress = source(file), not no_progress and sys.stderr.isatty()
-    _need_drawable(plot)
+    need_drawable(plot)
     use_cache()
     from emfppl.model import Model
     from emfppl.runtime.calibrate import refuse
@@ -71,7 +71,7 @@ def calibrate(
     return 0 if found.calibrated else MISCALIBRATED
 
 
-def _need_drawable(plot: Path | None) -> None:
+def need_drawable(plot: Path | None) -> None:
     """Refuse a figure that can't be drawn, before any work is done for it: E1203, E1302."""
     if plot is None:
         return

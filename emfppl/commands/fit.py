@@ -14,6 +14,7 @@ from emfppl.commands.output import echo_json, need_writable, show
 from emfppl.compilation_cache import use_cache
 from emfppl.compiler.pipeline import check_text, compile_text
 from emfppl.grammar.diagnostics import EmfError
+from emfppl.grammar.source import SourceText
 from emfppl.runtime.arguments import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -55,6 +56,17 @@ FACTS = ("elbo", "elbo_se", "log_evidence", "exact_evidence", "khat", "ess", "co
     help="How much work: one cheap guide, richer ones while they pay, or all of them.",
 )
 @batch_option
+@click.option("--density", metavar="NAME", help="Train this density estimator of the file; DATA are its samples.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="With --density: trainings side by side, of which the best is kept.",
+)
+@click.option(
+    "--validation", type=float, default=0.1, show_default=True, help="With --density: the share of samples held out."
+)
 @click.option("--report", is_flag=True, help="Print first which guides were tried, and why no more.")
 @click.option(
     "--refine",
@@ -77,9 +89,12 @@ def fit(
     machine: bool,
     no_progress: bool,
     no_cache: bool,
+    density: str | None,
+    seeds: int,
+    validation: float,
     **how: Any,
 ) -> int:
-    """Fit a program to data and print the posterior with its verdict.
+    """Fit a program to data and print the posterior with its verdict; or train a density estimator.
 
     Ctrl-C ends the fit and prints the best so far, marked interrupted.
     """
@@ -91,9 +106,15 @@ def fit(
         os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
     else:
         use_cache()
+    progress = not no_progress and sys.stderr.isatty()
+    if density is not None:
+        others = {"netcdf": netcdf, "report": report, "refine": refine, "seeds": seeds, "validation": validation}
+        return _trained(text, density, data, output, machine, {**how, **others, "sizes": sizes, "progress": progress})
+    if seeds != 1 or validation != 0.1:
+        raise click.UsageError("--seeds and --validation are for density estimators: --density NAME.")
     from emfppl.model import Model
 
-    model, progress = Model(text), not no_progress and sys.stderr.isatty()
+    model = Model(text)
     posterior = model.fit(read_all(data, compile_text(text)), sizes=sizes, progress=progress, **how)
     tried, stopped = posterior.report(), posterior.interrupted
     if refine and not stopped:
@@ -105,6 +126,15 @@ def fit(
     else:
         click.echo(f"{tried}\n\n{posterior}" if report else str(posterior))
     return INTERRUPTED if stopped else 0
+
+
+def _trained(text: SourceText, name: str, data: tuple[str, ...], output: Path | None, machine: bool, how: dict[str, Any]) -> int:
+    """Train a density estimator in place of a fit."""
+    from emfppl.commands.fit_density import report, train
+
+    flow = train(text, name, data, how)
+    report(flow, output, machine)
+    return INTERRUPTED if flow.interrupted else 0
 
 
 def _warn(found: Any) -> None:

@@ -33,10 +33,13 @@ class Law(ABC):
     def log_sf(self, p: Point) -> jax.Array:
         """log (1 − F(x))."""
 
+    def log_tails(self, p: Point) -> tuple[jax.Array, jax.Array]:
+        """log F(x) and log (1 − F(x)), which may be cheaper together."""
+        return self.log_cdf(p), self.log_sf(p)
+
     def to_noise(self, y: jax.Array) -> jax.Array:
         """u = Φ⁻¹(F(T(y)))."""
-        p = self.interval.point(y)
-        return normal.noise_of(*jnp.broadcast_arrays(self.log_cdf(p), self.log_sf(p)))
+        return normal.noise_of(*jnp.broadcast_arrays(*self.log_tails(self.interval.point(y))))
 
     def from_noise(self, u: jax.Array) -> jax.Array:
         """y with F(T(y)) = Φ(u): by root search unless a law knows better."""

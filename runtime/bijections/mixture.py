@@ -27,3 +27,7 @@ class Mixture(Law):
 
     def log_sf(self, p: Point) -> jax.Array:
         return self._sum(self.component.log_sf(p.expanded(-1)))
+
+    def log_tails(self, p: Point) -> tuple[jax.Array, jax.Array]:
+        below, above = self.component.log_tails(p.expanded(-1))
+        return self._sum(below), self._sum(above)

@@ -16,16 +16,37 @@ def log_density(u: jax.Array) -> jax.Array:
     return -0.5 * u * u - HALF_LOG_2PI
 
 
-@jax.custom_jvp
-def log_cdf(u: jax.Array) -> jax.Array:
-    """log Φ(u), elementwise; for u > 0 as log1p(−Φ(−u)), which keeps its relative accuracy where Φ rounds to 1, and far below
-    by the tail's asymptotic series."""
+def _smaller_and_larger(u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """log Φ(−|u|), far out by the tail's asymptotic series, and log Φ(|u|) as log1p(−Φ(−|u|)), which keeps its relative accuracy
+    where Φ rounds to 1."""
     size = jnp.abs(u)
     tail = 0.5 * erfc(size * SQRT_HALF)
     far = tail < 4 * jnp.finfo(tail.dtype).tiny
     w = 1 / jnp.where(far, size, 1.0) ** 2
     series = log_density(u) - jnp.log(jnp.where(far, size, 1.0)) + jnp.log1p(-w * (1 - w * (3 - 15 * w)))
-    return jnp.where(u > 0, jnp.log1p(-tail), jnp.where(far, series, jnp.log(jnp.where(far, 0.5, tail))))
+    return jnp.where(far, series, jnp.log(jnp.where(far, 0.5, tail))), jnp.log1p(-tail)
+
+
+@jax.custom_jvp
+def log_tails(u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """log Φ(u) and log Φ(−u), elementwise."""
+    smaller, larger = _smaller_and_larger(u)
+    return jnp.where(u > 0, larger, smaller), jnp.where(u > 0, smaller, larger)
+
+
+@log_tails.defjvp
+def _log_tails_jvp(primals: tuple, tangents: tuple) -> tuple:
+    (u,), (du,) = primals, tangents
+    below, above = log_tails(u)
+    log_slope = log_density(u)
+    return (below, above), (jnp.exp(log_slope - below) * du, -jnp.exp(log_slope - above) * du)
+
+
+@jax.custom_jvp
+def log_cdf(u: jax.Array) -> jax.Array:
+    """log Φ(u), elementwise."""
+    smaller, larger = _smaller_and_larger(u)
+    return jnp.where(u > 0, larger, smaller)
 
 
 @log_cdf.defjvp

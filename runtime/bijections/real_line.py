@@ -68,6 +68,9 @@ class Normal(LocationScale):
     def standard_log_cdf(self, z: jax.Array) -> jax.Array:
         return normal.log_cdf(z)
 
+    def log_tails(self, p: Point) -> tuple[jax.Array, jax.Array]:
+        return normal.log_tails(self._z(p))
+
     def standard_quantile(self, u: jax.Array) -> jax.Array:
         return u
 

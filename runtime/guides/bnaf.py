@@ -28,7 +28,9 @@ GATE = -4.0  # the logit that each gate starts at
 
 @dataclass(frozen=True)
 class Bnaf(Autoregressive):
-    """Of `hidden` the numbers are units *per coordinate*."""
+    """Of `hidden` the numbers are units *per coordinate*. `context`: how many further inputs all units look at."""
+
+    context: int = 0
 
     @property
     def name(self) -> str:
@@ -52,9 +54,13 @@ class Bnaf(Autoregressive):
             out[f"own{i}"] = np.log(1 / a) + 0.1 * rng.normal(size=(self.dim, b, a))
             out[f"others{i}"] = np.zeros((self.dim, b, self.looked_at, a))
             out[f"biases{i}"] = rng.normal(size=(self.dim, b)) if i < len(self.hidden) else np.zeros((self.dim, b))
+        if self.context:
+            out["given"] = np.zeros((self.dim, self._widths[1], self.context))
         return out
 
-    def _network(self, params: LayerParams, others: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _network(
+        self, params: LayerParams, others: jax.Array, x: jax.Array, given: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
         """f(x) and ∂f_i/∂x_i (D,); coordinates other than the own are taken from `others` (D,)."""
         mine, rest = x[:, None], others[:, None]
         slope = jnp.ones_like(mine)
@@ -62,6 +68,8 @@ class Bnaf(Autoregressive):
             blocks = jnp.exp(params[f"own{i}"])
             masked = params[f"others{i}"] * (self._passed_on if i else self.dependences)[:, None, : self.looked_at, None]
             push = jnp.einsum("dbsa,sa->db", masked, rest[: self.looked_at]) + params[f"biases{i}"]
+            if given is not None and i == 0:
+                push = push + params["given"] @ given
             mine, slope = jnp.einsum("dba,da->db", blocks, mine) + push, jnp.einsum("dba,da->db", blocks, slope)
             rest = jnp.einsum("dba,da->db", blocks, rest) + push
             if i < len(self._widths) - 2:
@@ -69,19 +77,21 @@ class Bnaf(Autoregressive):
                 slope = slope * (1 - mine * mine)
         return mine[:, 0], slope[:, 0]
 
-    def _mixed(self, params: LayerParams, others: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _mixed(
+        self, params: LayerParams, others: jax.Array, x: jax.Array, given: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
         """y and its slopes."""
-        f, slope = self._network(params, others, x)
+        f, slope = self._network(params, others, x, given)
         opening = jax.nn.sigmoid(params["gate"])
         return (1 - opening) * x + opening * f, (1 - opening) + opening * slope
 
-    def layer(self, params: LayerParams, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        y, slope = self._mixed(params, x, x)
+    def layer(self, params: LayerParams, x: jax.Array, given: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        y, slope = self._mixed(params, x, x, given)
         return y, jnp.log(slope)
 
-    def settle(self, params: LayerParams, x: jax.Array, y: jax.Array) -> jax.Array:
+    def settle(self, params: LayerParams, x: jax.Array, y: jax.Array, given: jax.Array | None = None) -> jax.Array:
         def residual(mine: jax.Array) -> tuple[jax.Array, jax.Array]:
-            value, slope = self._mixed(params, x, mine)
+            value, slope = self._mixed(params, x, mine, given)
             return value - y, slope
 
         return increasing_root(residual, x)

@@ -22,7 +22,7 @@ PROGRAMS = {
     for pattern in ("examples/*.emf", "tests/golden/good/chain_*.emf", "tests/golden/good/loop_*.emf", "tests/golden/stages/*.emf")
     for p in sorted(ROOT.glob(pattern))
 }
-WHOLE = ("eight_schools", "all_that_there_is")  # of which every stage is on file
+WHOLE = ("eight_schools", "all_that_there_is", "density_estimators")  # of which every stage is on file
 CASES = [(name, stage) for name in PROGRAMS for stage in STAGES if stage == "passes" or name in WHOLE]
 
 

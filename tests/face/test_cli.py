@@ -38,7 +38,7 @@ def test_the_version_is_that_of_the_package(capsys):
     assert emfppl.__version__ in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["calibrate", "check", "fmt", "ir", "graph", "info", "fit"])
+@pytest.mark.parametrize("command", ["calibrate", "check", "fmt", "ir", "graph", "info", "fit", "sample", "score"])
 def test_every_command_has_help_and_needs_a_file(capsys, command):
     assert run([command, "--help"]) == 0
     assert "FILE" in capsys.readouterr().out
@@ -82,6 +82,21 @@ def test_check_with_data_tells_what_is_wrong_with_them(capsys, tmp_path):
     data.write_text('{"sigma": [1, 1, 2]}')
     assert run(["check", SCHOOLS, "--data", str(data)]) == 1
     assert "`y[school]`" in capsys.readouterr().err
+
+
+def test_check_of_samples_for_a_density_estimator(capsys, tmp_path):
+    program, good, bad = tmp_path / "d.emf", tmp_path / "good.npz", tmp_path / "bad.npz"
+    program.write_text("dim k\ndensity d {\n  data x[k]: positive\n  affine\n}\n")
+    np.savez(good, x=np.ones((20, 3)))
+    np.savez(bad, x=-np.ones((20, 3)))
+    assert run(["check", str(program), "--data", str(good)]) == 0
+    assert run(["check", str(program), "--data", str(bad)]) == 1
+    assert "E1007" in capsys.readouterr().err
+    with_program = tmp_path / "both.emf"
+    with_program.write_text("mu ~ Normal(0, 1)\n" + program.read_text())
+    assert run(["check", str(with_program), "--density", "d", "--data", str(good)]) == 0
+    assert run(["check", str(with_program), "--density", "e"]) == 1
+    assert "E1521" in capsys.readouterr().err
 
 
 def test_check_as_json(capsys, program):

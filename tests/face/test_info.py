@@ -40,6 +40,8 @@ def facts():
 
 
 TEXT, FLAG, NAMES = str, bool, [str]
+PLACED = [{"name": TEXT, "dims": NAMES}]
+TYPED = [{"name": TEXT, "dims": NAMES, "type": TEXT}]
 SCHEMA = {
     "dims": [{"name": TEXT, "size": (TEXT, None)}],
     "data": [{
@@ -57,6 +59,10 @@ SCHEMA = {
     "models": [{"name": TEXT, "arguments": NAMES}],
     "guide": (TEXT, None),
     "gaussian": ({"latents": NAMES, "given": NAMES, "exact": NAMES, "others": int}, None),
+    "densities": [{
+        "name": TEXT, "dims": [{"name": TEXT, "size": (TEXT, None)}], "event": TYPED, "conditioned_on": TYPED, "data": TYPED,
+        "layers": [{"kind": TEXT, "options": dict, "draws?": PLACED, "params?": PLACED}],
+    }],
 }  # fmt: skip
 
 
@@ -97,7 +103,23 @@ guide {
 """
 
 
-@pytest.mark.parametrize("text", [PROGRAM, HIDDEN], ids=["everything", "hidden states"])
+DENSITY = """
+dim time
+data level: real
+data width: positive
+model around {
+  param s: positive = 1
+  x[time] ~ Normal(level, s * width)
+}
+density d {
+  conditioned_on level
+  maf(hidden = [8])
+  structured(around, gated = true)
+}
+"""
+
+
+@pytest.mark.parametrize("text", [PROGRAM, HIDDEN, DENSITY], ids=["everything", "hidden states", "a density estimator"])
 def test_the_json_has_its_documented_form(text, tmp_path, capsys):
     path = tmp_path / "model.emf"
     path.write_text(text)

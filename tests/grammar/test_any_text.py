@@ -65,7 +65,7 @@ TERMINALS = {
     "NAME": st.sampled_from(["x ", "theta ", "k' "]), "NUMBER": st.sampled_from(["0 ", "2.5 "]), "SPACE": st.just(" "),
     "BACKBONE": st.just("backbone "), "GATE": st.just("gate "), "MODEL": st.just("model "), "IMPORT": st.just("import "),
     "AS": st.just("as "), "STRING": st.just('"a.emf" '), "DOTTED": st.just("x.scale "),
-    "LAW": st.just("distribution "),
+    "LAW": st.just("distribution "), "DENSITY": st.just("density "), "CONDITIONED_ON": st.just("conditioned_on "),
 }  # fmt: skip
 
 
@@ -93,6 +93,12 @@ def test_lines_of_the_grammar(lines):
 @given(st.lists(derived("guide_line"), max_size=3))
 def test_guides_of_the_grammar(lines):
     assert obeys_law_7("guide {\n" + "\n".join(lines) + "\n}\n") == ()
+
+
+@quick
+@given(st.lists(derived("density_line"), max_size=3))
+def test_densities_of_the_grammar(lines):
+    assert obeys_law_7("density d {\n" + "\n".join(lines) + "\n}\n") == ()
 
 
 LARGE = {

@@ -95,6 +95,15 @@ STATEMENTS = {
     "guide {\nbackbone iaf(layers = 2)\ngate all: off\n}": ast.Guide(
         (ast.Backbone(ast.Call("iaf", (ast.Argument("layers", TWO),))), ast.Gate("all", "off"))
     ),
+    "density d {\ndata x[time]: real\nconditioned_on c, w\naffine\nmaf(2)\n}": ast.Density(
+        "d",
+        (
+            ast.Data("x", (ast.DimRef("time"),), REAL),
+            ast.Given((ast.Name("c"), ast.Name("w"))),
+            ast.Layer(ast.Call("affine", ())),
+            ast.Layer(ast.Call("maf", (ast.Argument(None, TWO),))),
+        ),
+    ),
     "guide { gate x: per_element, init = 2 }": ast.Guide((ast.Gate("x", "per_element", (ast.Argument("init", TWO),)),)),
 }
 
@@ -139,6 +148,11 @@ PLACES = {
     "guide {\n  backbone iaf(layers = 2)\n  gate x: off, init = 1\n}": {
         ast.Guide: ["guide {\n  backbone iaf(layers = 2)\n  gate x: off, init = 1\n}"],
         ast.Backbone: ["backbone iaf(layers = 2)"], ast.Gate: ["gate x: off, init = 1"],
+    },
+    "density d {\n  data x[k]: real\n  conditioned_on c, w\n  maf(hidden = [8])\n}": {
+        ast.Density: ["density d {\n  data x[k]: real\n  conditioned_on c, w\n  maf(hidden = [8])\n}"],
+        ast.Data: ["data x[k]: real"], ast.Given: ["conditioned_on c, w"], ast.Name: ["c", "w"],
+        ast.Layer: ["maf(hidden = [8])"], ast.Call: ["maf(hidden = [8])"],
     },
 }  # fmt: skip
 

@@ -140,5 +140,11 @@ models = st.tuples(labels, st.lists(function_arguments, max_size=3).map(tuple), 
     lambda h: _block(lambda b, t: ast.Model(h[0], h[1], b, h[2], t), model_statements)
 )
 guides = comments.flatmap(lambda c: _block(lambda b, t: ast.Guide(b, c, t), backbones | gates))
-statements = st.recursive(simple, _for, max_leaves=4) | functions | models | imports | guides
+layers = st.builds(ast.Layer, st.builds(ast.Call, names, arguments(small)), comments)
+given_names = st.lists(st.builds(ast.Name, labels), min_size=1, max_size=3).map(tuple)
+event = st.builds(ast.Data, labels, dims, types, maybe, comments)
+densities = st.tuples(labels, comments).flatmap(
+    lambda h: _block(lambda b, t: ast.Density(h[0], b, h[1], t), layers | event | st.builds(ast.Given, given_names, comments))
+)
+statements = st.recursive(simple, _for, max_leaves=4) | functions | models | imports | guides | densities
 programs = _block(lambda b, t: ast.Program(b, t), statements)

@@ -41,7 +41,7 @@ def test_grades(well_compiled, monkeypatch):
     assert large == solved == [LOWEST, None, None]
     often(np.sin, LARGE, swept=True)
     assert given.pop() == MIDDLE
-    monkeypatch.setattr(compiling, "_on_cpu", lambda: False)
+    monkeypatch.setattr(compiling, "on_cpu", lambda: False)
     once(np.sin), often(np.sin, SMALL)
     assert given[9:] == [None, None]  # the options are those of one compiler
 

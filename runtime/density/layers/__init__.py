@@ -1,0 +1,1 @@
+"""The layers of density estimators, one kind or two a file."""

@@ -1,0 +1,72 @@
+"""How the numbers of a network move a coordinate: maps between noise u and x, elementwise, of coupling and autoregressive layers.
+
+Numbers come as rows (numbers, D), zeros being the identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+
+from emfppl.runtime.density.layers import rational_quadratic
+
+BOUND = 8.0  # of log scales, so that no step of an optimiser overflows
+
+
+class Transform(Protocol):
+    @property
+    def numbers(self) -> int:
+        """How many a coordinate takes."""
+
+    def to_noise(self, rows: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """u and log du/dx, elementwise."""
+
+    def to_data(self, rows: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """x and log dx/du, elementwise."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """x = shift + exp(log_scale) u."""
+
+    @property
+    def numbers(self) -> int:
+        return 2
+
+    @staticmethod
+    def _log_scale(rows: jax.Array) -> jax.Array:
+        return BOUND * jnp.tanh(rows[1] / BOUND)
+
+    def to_noise(self, rows: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        log_scale = self._log_scale(rows)
+        return (x - rows[0]) * jnp.exp(-log_scale), -log_scale
+
+    def to_data(self, rows: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        log_scale = self._log_scale(rows)
+        return rows[0] + u * jnp.exp(log_scale), log_scale
+
+
+@dataclass(frozen=True)
+class Spline:
+    """u = spline(x), with `bins` bins."""
+
+    bins: int
+
+    @property
+    def numbers(self) -> int:
+        return rational_quadratic.numbers(self.bins)
+
+    def to_noise(self, rows: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return rational_quadratic.forward(rows.T, x)
+
+    def to_data(self, rows: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x, log_slope = rational_quadratic.backward(rows.T, u)
+        return x, -log_slope
+
+
+def transform_of(bins: int) -> Transform:
+    """Splines of so many bins, or affine maps where that is 0."""
+    return Spline(bins) if bins else Shift()
