@@ -112,7 +112,7 @@ class Certificate:
     @property
     def worth_climbing(self) -> bool:
         """Whether a richer guide has something to gain."""
-        return self.gap > GOOD_GAP or self.ess < GOOD_ESS or (self.khat > USABLE_KHAT and not self.close)
+        return self.gap > GOOD_GAP or self.ess < CLOSE_ESS or (self.khat > USABLE_KHAT and not self.close)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, from which `Certificate(**…)` is made again."""

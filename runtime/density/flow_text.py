@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from emfppl.runtime.data_report import counted
+from emfppl.grammar.words import plural
 from emfppl.runtime.summary import number
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def text_of(flow: Flow) -> str:
     size, params = flow.stack.event.size, flow.num_params
     over = ", ".join(_over(v.name, v.dims) for v in flow.sheet.event)
     given = f" given {', '.join(v.name for v in flow.sheet.given)}" if flow.sheet.given else ""
-    head = f"density {flow.name} of {over}{given}: {counted(size, 'number', 'numbers')} a sample, {params:,} parameters"
+    head = f"density {flow.name} of {over}{given}: {plural(size, 'number', 'numbers')} a sample, {params:,} parameters"
     return "\n".join([head, "", *_layers(flow), "", *_figures(flow), flow.verdict])
 
 

@@ -15,11 +15,12 @@ import numpy as np
 from emfppl.compiler.expressions import Kind
 from emfppl.compiler.graph import DensitySpec, DimSize, Graph, Interval, Role, Variable
 from emfppl.grammar.diagnostics import Diagnostic, EmfError
+from emfppl.grammar.words import plural
 from emfppl.runtime.arguments import wrong
 from emfppl.runtime.bind import Binding, bind
 from emfppl.runtime.data_arrays import family
 from emfppl.runtime.data_checks import bound
-from emfppl.runtime.data_report import counted, declared, entry, first, more, number_text
+from emfppl.runtime.data_report import declared, entry, first, more, number_text
 from emfppl.runtime.read_data import Table, read_data
 
 FEWEST = 10  # samples
@@ -174,7 +175,7 @@ class Sheet:
         return [Diagnostic("E1522", message, variable.span, hint, self.graph.source)]
 
     def _too_few(self, count: int) -> EmfError:
-        message = f"`{self.spec.name}` is to learn from {counted(count, 'sample', 'samples')}; it needs {FEWEST} at least."
+        message = f"`{self.spec.name}` is to learn from {plural(count, 'sample', 'samples')}; it needs {FEWEST} at least."
         hint = "each sample is one entry along the first axis"
         return EmfError([Diagnostic("E1523", message, self.spec.span, hint, self.graph.source)])
 

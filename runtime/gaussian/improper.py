@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TURNS = 3  # of inverse iteration
 LOW = 1e-11  # the curvature of a direction worth a closer look, beside a diagonal of ones
-FAR, SAME = 1e6, 1e-2  # units of the residuals to go along it, and the change of their squares that is none
+FAR, SAME = 1e9, 1e-4  # units of the residuals to go along it, and the change of their squares, beside them, that is rounding
 PART = 1e-3  # of the largest part of a direction: what is less has no part in it
 NAMED = 3  # entries of a variable that are named one by one
 
@@ -33,7 +33,7 @@ def refuse_directions(block: Block, forms: Forms) -> None:
     if not parts or _informed(block, found):
         return
     far = forms.about(forms.centre + FAR * forms.scale * found)
-    if abs(far.square - forms.square) < SAME:
+    if abs(far.square - forms.square) < SAME * (1 + forms.square):
         raise improper(block.program, {name: where if len(where) <= NAMED else [] for name, where in parts.items()})
 
 

@@ -108,3 +108,9 @@ def test_draws_without_a_finite_weight():
     some = certify(np.where(np.arange(1000) < 10, -np.inf, 0.5), converged=True)
     assert some.not_finite == pytest.approx(0.01) and some.elbo == pytest.approx(0.5)
     assert some.log_evidence == pytest.approx(0.5 + np.log(0.99))
+
+
+def test_a_guide_that_wastes_draws_is_trusted_and_still_climbed_from():
+    fit = Certificate(**{**GOOD, "ess": 0.8, "khat": 0.5, "log_evidence": GOOD["elbo"] + 0.03})
+    assert not fit.level and fit.worth_climbing
+    assert not Certificate(**{**GOOD, "ess": 0.95, "khat": 0.5, "log_evidence": GOOD["elbo"] + 0.03}).worth_climbing

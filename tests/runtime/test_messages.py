@@ -273,6 +273,7 @@ IMPROPER = {
 }
 PROPER = {
     "years, squared and cubed": "b ~ Flat()\nc ~ Flat()\nd ~ Flat()\ny[n] ~ Normal(a + b * x + c * x^2 + d * x^3 / 1000, s)\n",
+    "told by a vague prior": "b ~ Normal(0, 1e8)\ny[n] ~ Normal(a + b, s)\n",
     "told by a prior": "b ~ Normal(0, 100)\ny[n] ~ Normal(a + b, s)\n",
     "told by counts": "b ~ Flat()\nz[n] ~ Normal(a + b, s)\ny[n] ~ StudentT(4, z + b, 1)\n",
 }
