@@ -44,7 +44,7 @@ def exact_evidence(weighing: Weighing, params: Any, work: int = WORK) -> tuple[f
     with precision("float64"):
         if weighing.dim == 0:
             return float(weighing.at(params, np.zeros((1, 0)))[0]), 0.0
-        resolutions = _resolutions(weighing.dim, work // _work(weighing.guide))
+        resolutions = _resolutions(weighing.dim, work // work_of_guide(weighing.guide))
         if len(resolutions) < 2:
             return None
         density = _Density(weighing, params)
@@ -52,7 +52,7 @@ def exact_evidence(weighing: Weighing, params: Any, work: int = WORK) -> tuple[f
         return None if box is None else _integral(density, *box, resolutions)
 
 
-def _work(guide: Guide) -> int:
+def work_of_guide(guide: Guide) -> int:
     """The numbers that one evaluation of the density works on: those of the program, or, where it has a Gaussian block, of the
     nodes that are not summed up beforehand, of the products that tell the precision, and of its factor."""
     program, block = guide.program, getattr(guide, "block", None)

@@ -102,3 +102,13 @@ def test_an_unknown_budget():
 def test_a_budget_limits_the_climb():
     report = emfppl.fit(CONJUGATE, {"y": Y}, budget="quick", progress=False).report()
     assert len(report.attempts) == 1
+
+
+def test_rows_that_are_summed_beforehand_leave_draws_to_weigh():
+    """A regression's weights differ by a cubic of the noise, whose tail is not seen in fewer than some ten thousand draws."""
+    head = "dim n\ndata x[n]: real\ndata y[n]: real\n"
+    text = head + "a ~ Normal(0, 5)\nb ~ Normal(0, 5)\ns ~ HalfNormal(5)\ny[n] ~ Normal(a + b * x, s)\n"
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=3000)
+    fit = emfppl.fit(text, {"x": x, "y": 1 + 2 * x + rng.normal(size=3000)}, progress=False)
+    assert fit.certificate.draws == BUDGETS["normal"].weighed and fit.khat < 0.7
