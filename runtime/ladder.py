@@ -13,7 +13,6 @@ import numpy as np
 from emfppl.runtime.budget import Budget
 from emfppl.runtime.certificate import Certificate, certify
 from emfppl.runtime.choose_guide import FULL_RANK_UP_TO, build_guide
-from emfppl.runtime.gaussian.evidence import work_of_guide
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.minibatch import Minibatch
 from emfppl.runtime.optimise.rounds import UNKNOWN, Plan, Rounds, Search
@@ -316,7 +315,7 @@ def _search(task: Task, guide: Guide, plan: Plan, starts: list[Start], spread: f
 def _certificate(task: Task, rounds: Rounds, search: Search, spread: float) -> Certificate:
     """From as many draws as the budget weighs, fewer where a draw is much work: k-hat needs many to see past
     the bulk of the weights. A second Ctrl-C leaves it empty."""
-    elements = min(task.elements, work_of_guide(rounds.guide)) + rounds.guide.further_work
+    elements = min(task.elements, rounds.weighing.work) + rounds.guide.further_work
     count = int(np.clip(20_000_000 / max(elements, 1), 2_000, task.budget.weighed))
     params = search.params[search.best]
     try:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emfppl.runtime.compile import often
+from emfppl.compiler.graph import RandomNode
+from emfppl.runtime.compile import factoring_of, often, solves, work_of
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.threads import one_thread_each
 
 BATCH, MOST = 256, 4096
+SOLVING = 10_000  # numbers that stand for the solution of a differential equation
 
 Tree = Any
 
@@ -24,6 +28,20 @@ class Weighing:
         self.guide, self.dim = guide, guide.weight_dim
         self._shape = (max(most // batch, 1), batch) if self.dim else (1, 1)
         self._weigh = often(self._in_batches, guide.program, guide.swept)
+
+    @cached_property
+    def work(self) -> int:
+        """The numbers that one weight works on: those of the program, or, where it has a Gaussian block, of the nodes that are not
+        summed up beforehand, of the products that tell the precision, and of its factor."""
+        program, block = self.guide.program, getattr(self.guide, "block", None)
+        solving = SOLVING * solves(program)
+        if block is None:
+            return work_of(program) + solving
+        standing, others = block.standing, block.moments.others
+        nodes = [*standing.apart, *((k, n) for k, n in standing.gaussian if k in others)]
+        rows = sum(math.prod(program.shapes[n.target.name]) for _, n in nodes if isinstance(n, RandomNode))
+        sums = sum(program.eliminations[n].plan.entries for n in standing.sums_apart)
+        return rows + sums + factoring_of(program) + block.pattern.num_colours * block.dim + block.plan.entries.rows + solving
 
     def normal(self, params: Tree, count: int, *stream: int) -> np.ndarray:
         """At `count` independent draws, of a seed and whatever else tells the stream: (count,)."""

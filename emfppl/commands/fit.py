@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emfppl.commands.inputs import batch_option, data_option, read_all, size_option, source
+from emfppl.commands.inputs import batch_option, data_option, output_option, read_all, size_option, source
 from emfppl.commands.output import echo_json, need_writable, show
 from emfppl.compilation_cache import use_cache
 from emfppl.compiler.pipeline import check_text, compile_text
@@ -28,13 +28,7 @@ FACTS = ("elbo", "elbo_se", "log_evidence", "exact_evidence", "khat", "ess", "co
 @click.argument("file")
 @data_option
 @size_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Save the fit; emfppl.open reads it.",
-)
+@output_option("Save the fit; emfppl.open reads it.")
 @click.option("--netcdf", type=click.Path(path_type=Path), metavar="PATH", help="Write the draws for ArviZ.")
 @click.option(
     "--guide",

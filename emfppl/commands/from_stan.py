@@ -6,19 +6,13 @@ from pathlib import Path
 
 import click
 
-from emfppl.commands.inputs import source
+from emfppl.commands.inputs import output_option, source
 from emfppl.commands.output import need_writable, write
 
 
 @click.command("from-stan")
 @click.argument("file")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE.emf",
-    help="Write the program there in place of printing it.",
-)
+@output_option("Write the program there in place of printing it.", "FILE.emf")
 def from_stan(file: str, output: Path | None) -> None:
     """Translate the Stan program in FILE. FILE - is standard input.
 

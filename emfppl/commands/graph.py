@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from emfppl.commands.inputs import source
+from emfppl.commands.inputs import output_option, source
 from emfppl.commands.output import need_writable
 from emfppl.compiler.pipeline import compile_text
 
@@ -15,13 +15,7 @@ FORMATS = ("svg", "dot", "mermaid")
 
 @click.command()
 @click.argument("file")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Write to a .svg, .dot or .mmd file.",
-)
+@output_option("Write to a .svg, .dot or .mmd file.")
 @click.option(
     "--format",
     "kind",

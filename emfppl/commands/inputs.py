@@ -28,6 +28,11 @@ def data_option(command: Callable) -> Callable:
     return click.option("--data", "-d", "data", multiple=True, metavar="FILE", help=DATA_HELP)(command)
 
 
+def output_option(text: str, metavar: str = "PATH") -> Callable[[Callable], Callable]:
+    """``-o``: where the command writes what it makes."""
+    return click.option("-o", "--output", type=click.Path(path_type=Path), metavar=metavar, help=text)
+
+
 def size_option(command: Callable) -> Callable:
     text = "Size of a dim that no data show, as NAME=NUMBER; may be given several times."
     return click.option("--size", "sizes", multiple=True, metavar="NAME=NUMBER", callback=_sizes, help=text)(

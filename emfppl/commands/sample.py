@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from emfppl.commands.density_files import all_data, as_text, need_array_file, opened_flow, write_arrays
+from emfppl.commands.inputs import output_option
 from emfppl.compilation_cache import use_cache
 from emfppl.runtime.arguments import LARGEST_SEED
 
@@ -17,9 +18,7 @@ from emfppl.runtime.arguments import LARGEST_SEED
 @click.option("-n", "--num-samples", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--given", "-g", multiple=True, metavar="FILE", help="What the density is conditioned on, for all or for each.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="Write arrays by name, as .npz or .json."
-)
+@output_option("Write arrays by name, as .npz or .json.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="PATH", help="Draw the samples: .svg, .png or .pdf.")
 def sample(file: str, num_samples: int, given: tuple[str, ...], seed: int, output: Path | None, plot: Path | None) -> None:
     """Samples of a flow that `emf fit --density` has saved, printed as JSON or written with -o."""

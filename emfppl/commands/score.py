@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from emfppl.commands.density_files import all_data, need_array_file, opened_flow, write_arrays
-from emfppl.commands.inputs import data_option
+from emfppl.commands.inputs import data_option, output_option
 from emfppl.commands.output import echo_json
 from emfppl.compilation_cache import use_cache
 
@@ -16,13 +16,7 @@ from emfppl.compilation_cache import use_cache
 @click.command()
 @click.argument("file")
 @data_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Write the log density of every sample, as .npz or .json.",
-)
+@output_option("Write the log density of every sample, as .npz or .json.")
 @click.option("--json", "machine", is_flag=True, help="Print the figures as JSON.")
 def score(file: str, data: tuple[str, ...], output: Path | None, machine: bool) -> None:
     """The mean log density of samples under a flow that `emf fit --density` has saved, and bits per dimension."""

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 Params = dict[str, Any]
+Pair = tuple[jax.Array, jax.Array]  # a point, and a log-determinant or log slopes
 
 
 class Given(NamedTuple):

@@ -27,13 +27,12 @@ from emfppl.runtime.bind import Binding
 from emfppl.runtime.compile import once
 from emfppl.runtime.density.context import Context
 from emfppl.runtime.density.event import Event
-from emfppl.runtime.density.layer import Given, Layer, Params
+from emfppl.runtime.density.layer import Given, Layer, Pair, Params
 from emfppl.runtime.density.layers.elementwise import location_and_width
 from emfppl.runtime.density.layers.structured import Structured, latents_of, program_of
 from emfppl.runtime.density.make_layers import KINDS
 
 Values = Mapping[str, Any]
-Pair = tuple[jax.Array, jax.Array]
 
 
 class Stack:

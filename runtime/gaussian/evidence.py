@@ -8,19 +8,15 @@ it gets is a matter of work, not of seconds, so that equal fits have equal figur
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import logsumexp
 
-from emfppl.compiler.graph import RandomNode
 from emfppl.runtime.bijections.normal import LOG_2PI
-from emfppl.runtime.compile import factoring_of, solves, work_of
 from emfppl.runtime.precision import precision
 
 if TYPE_CHECKING:
-    from emfppl.runtime.guide import Guide
     from emfppl.runtime.weighing import Weighing
 
 LARGEST = 2  # numbers to integrate over
@@ -31,7 +27,6 @@ COARSE, FINEST = 24, {1: 12_288, 2: 384}  # steps along an axis
 SEARCHES = 20
 A_POINT = 2  # evaluations at a point: there and beside it
 WORK = 600_000_000  # numbers to work on, some 5 seconds
-SOLVING = 10_000  # numbers that stand for the solution of a differential equation
 
 
 def exact_evidence(weighing: Weighing, params: Any, work: int = WORK) -> tuple[float, float] | None:
@@ -44,26 +39,12 @@ def exact_evidence(weighing: Weighing, params: Any, work: int = WORK) -> tuple[f
     with precision("float64"):
         if weighing.dim == 0:
             return float(weighing.at(params, np.zeros((1, 0)))[0]), 0.0
-        resolutions = _resolutions(weighing.dim, work // work_of_guide(weighing.guide))
+        resolutions = _resolutions(weighing.dim, work // weighing.work)
         if len(resolutions) < 2:
             return None
         density = _Density(weighing, params)
         box = _box(density)
         return None if box is None else _integral(density, *box, resolutions)
-
-
-def work_of_guide(guide: Guide) -> int:
-    """The numbers that one evaluation of the density works on: those of the program, or, where it has a Gaussian block, of the
-    nodes that are not summed up beforehand, of the products that tell the precision, and of its factor."""
-    program, block = guide.program, getattr(guide, "block", None)
-    solving = SOLVING * solves(program)
-    if block is None:
-        return work_of(program) + solving
-    standing, others = block.standing, block.moments.others
-    nodes = [*standing.apart, *((k, n) for k, n in standing.gaussian if k in others)]
-    rows = sum(math.prod(program.shapes[n.target.name]) for _, n in nodes if isinstance(n, RandomNode))
-    sums = sum(program.eliminations[n].plan.entries for n in standing.sums_apart)
-    return rows + sums + factoring_of(program) + block.pattern.num_colours * block.dim + block.plan.entries.rows + solving
 
 
 class _Density:

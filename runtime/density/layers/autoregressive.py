@@ -12,7 +12,6 @@ way round.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,12 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emfppl.runtime.density.layer import Given, Layer, Params
+from emfppl.runtime.density.layer import Given, Layer, Pair, Params
 from emfppl.runtime.density.layers.networks import Network
-from emfppl.runtime.density.layers.transforms import Transform, transform_of
-
-Pair = tuple[jax.Array, jax.Array]
-Move = Callable[[jax.Array, jax.Array], Pair]
+from emfppl.runtime.density.layers.transforms import Move, Transform, transform_of
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,15 @@ A are the coordinates at even places, B those at odd ones. Either direction is o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emfppl.runtime.density.layer import Given, Layer, Params
+from emfppl.runtime.density.layer import Given, Layer, Pair, Params
 from emfppl.runtime.density.layers.networks import Network
-from emfppl.runtime.density.layers.transforms import Transform, transform_of
-
-Pair = tuple[jax.Array, jax.Array]
-Move = Callable[[jax.Array, jax.Array], Pair]
+from emfppl.runtime.density.layers.transforms import Move, Transform, transform_of
 
 
 @dataclass(frozen=True)

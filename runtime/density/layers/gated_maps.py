@@ -21,8 +21,7 @@ from emfppl.runtime.bijections.laws import Law
 from emfppl.runtime.bijections.maps import Scalar
 from emfppl.runtime.bijections.node_map import NodeMap
 from emfppl.runtime.bijections.root_search import increasing_root
-
-Pair = tuple[jax.Array, jax.Array]
+from emfppl.runtime.density.layer import Pair
 
 
 def _bent_law(node: NodeMap, gate: Any) -> Law | None:

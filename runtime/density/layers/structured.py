@@ -25,7 +25,7 @@ from emfppl.compiler.expressions import Kind, Ref, walk
 from emfppl.runtime.bind import Binding
 from emfppl.runtime.compile import once
 from emfppl.runtime.density.event import cut
-from emfppl.runtime.density.layer import Given, Layer, Params, nothing_given
+from emfppl.runtime.density.layer import Given, Layer, Pair, Params, nothing_given
 from emfppl.runtime.density.layers import gated_maps
 from emfppl.runtime.density.layers.places import Places
 from emfppl.runtime.evaluate import as_type
@@ -35,7 +35,6 @@ from emfppl.runtime.noise_shapes import has_exact_map
 from emfppl.runtime.precision import precision
 from emfppl.runtime.program import Program
 
-Pair = tuple[jax.Array, jax.Array]
 RATE = 3.0  # how much faster gates and params move than the weights of networks: they are few, and have far to go
 OF_LOCATIONS, OF_OTHERS = 1.0, 0.1  # how far apart a mixture's components start that would stay equal
 MODES = {True: "per_element", False: "off"}

@@ -5,13 +5,17 @@ Numbers come as rows (numbers, D), zeros being the identity.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 
+from emfppl.runtime.density.layer import Pair
 from emfppl.runtime.density.layers import rational_quadratic
+
+Move = Callable[[jax.Array, jax.Array], Pair]  # of rows and coordinates
 
 BOUND = 8.0  # of log scales, so that no step of an optimiser overflows
 
@@ -21,10 +25,10 @@ class Transform(Protocol):
     def numbers(self) -> int:
         """How many a coordinate takes."""
 
-    def to_noise(self, rows: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def to_noise(self, rows: jax.Array, x: jax.Array) -> Pair:
         """u and log du/dx, elementwise."""
 
-    def to_data(self, rows: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def to_data(self, rows: jax.Array, u: jax.Array) -> Pair:
         """x and log dx/du, elementwise."""
 
 
@@ -40,11 +44,11 @@ class Shift:
     def _log_scale(rows: jax.Array) -> jax.Array:
         return BOUND * jnp.tanh(rows[1] / BOUND)
 
-    def to_noise(self, rows: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def to_noise(self, rows: jax.Array, x: jax.Array) -> Pair:
         log_scale = self._log_scale(rows)
         return (x - rows[0]) * jnp.exp(-log_scale), -log_scale
 
-    def to_data(self, rows: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def to_data(self, rows: jax.Array, u: jax.Array) -> Pair:
         log_scale = self._log_scale(rows)
         return rows[0] + u * jnp.exp(log_scale), log_scale
 
@@ -59,10 +63,10 @@ class Spline:
     def numbers(self) -> int:
         return rational_quadratic.numbers(self.bins)
 
-    def to_noise(self, rows: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def to_noise(self, rows: jax.Array, x: jax.Array) -> Pair:
         return rational_quadratic.forward(rows.T, x)
 
-    def to_data(self, rows: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def to_data(self, rows: jax.Array, u: jax.Array) -> Pair:
         x, log_slope = rational_quadratic.backward(rows.T, u)
         return x, -log_slope
 
