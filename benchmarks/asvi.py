@@ -106,7 +106,7 @@ def surrogate(name: str, data: Data) -> tuple[Any, Callable[[Any, jax.Array], tu
     import tensorflow_probability.substrates.jax as tfp
 
     hand, tfd = BY_HAND[name], tfp.distributions
-    given = {k: jnp.asarray(v, float) for k, v in data.items() if k != "sizes"}
+    given = {k: jnp.asarray(np.asarray(v, float)) for k, v in data.items() if k != "sizes"}
     joint = tfd.JointDistributionCoroutineAutoBatched(lambda: hand.prior(tfd, given))
     init, build = tfp.experimental.vi.build_asvi_surrogate_posterior_stateless(joint)
 

@@ -2,7 +2,8 @@
 
 A benchmark has a function ``measure(task)`` from a JSON-able task to a JSON-able row. Rows lie in
 ``build/benchmarks/NAME.jsonl`` with the version of the code that they were measured on; a run that was interrupted goes on
-where it stopped, and a row of other code is measured again unless ``--keep`` says otherwise.
+where it stopped, and a row of other code is measured again unless ``--keep`` says otherwise. With ``--jobs`` several are measured
+at once, each on a core of its own (where the system can hold a process to one), so that they do not take each other's time.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -30,12 +34,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may ask of a benchmark: parts of names to select by, the number of seeds, seconds a row may take, and more
-    than fits into an hour."""
+    """What a user may ask of a benchmark: parts of names to select by, the number of seeds, seconds a row may take, how many
+    rows at once, and more than fits into an hour."""
 
     models: tuple[str, ...] = ()
     seeds: int = 3
     limit: float = 900.0
+    jobs: int = 1
     again: bool = False
     keep: bool = False
     cached: bool = False
@@ -53,6 +58,7 @@ def options(arguments: list[str]) -> tuple[list[str], Options]:
     reads.add_argument("--models", default="", help="parts of names, with commas between them; all by default")
     reads.add_argument("--seeds", type=int, default=3, help="seeds a row (gaps, density)")
     reads.add_argument("--limit", type=float, default=900.0, help="seconds that a row may take")
+    reads.add_argument("--jobs", type=int, default=1, help="rows at once, each on a core of its own")
     reads.add_argument("--again", action="store_true", help="measure every row again")
     reads.add_argument("--keep", action="store_true", help="keep rows that were measured on other code")
     reads.add_argument("--cached", action="store_true", help="compile with JAX's cache on disk: quicker, and seconds mean less")
@@ -63,17 +69,35 @@ def options(arguments: list[str]) -> tuple[list[str], Options]:
 
 
 def measured(bench: str, tasks: Iterable[Task], chosen: Options) -> Iterator[Row]:
-    """The row of each task, its own entries among it, from the file or by measuring."""
+    """The row of each task in their order, its own entries among it, from the file or by measuring."""
     path = FOLDER / f"{bench}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = {} if chosen.again else rows_in(path, None if chosen.keep else version())
-    for task in tasks:
-        row = kept.get(key_of(task))
-        if row is None:
-            row = {**task, **in_process(bench, task, chosen), "version": version()}
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        yield row
+    free, writing = _cores(chosen.jobs), Lock()
+
+    def row_of(task: Task) -> Row:
+        if key_of(task) in kept:
+            return kept[key_of(task)]
+        core = free.get()
+        try:
+            row = {**task, **in_process(bench, task, chosen, core), "version": version()}
+        finally:
+            free.put(core)
+        with writing, path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        return row
+
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        yield from pool.map(row_of, tasks)
+
+
+def _cores(jobs: int) -> SimpleQueue[int | None]:
+    """The cores that rows may be measured on, one each; a row that is measured alone may have all of them."""
+    free: SimpleQueue[int | None] = SimpleQueue()
+    cores = sorted(os.sched_getaffinity(0)) if jobs > 1 and hasattr(os, "sched_getaffinity") else []
+    for n in range(jobs):
+        free.put(cores[n % len(cores)] if cores else None)
+    return free
 
 
 def key_of(task: Task) -> str:
@@ -97,11 +121,13 @@ def version() -> str:
     return found.stdout.strip()
 
 
-def in_process(bench: str, task: Task, chosen: Options) -> Row:
-    """One row from a process of its own, with its whole time and its peak memory; what went wrong where it gives none."""
+def in_process(bench: str, task: Task, chosen: Options, core: int | None = None) -> Row:
+    """One row from a process of its own, on one core where that is given, with its whole time and its peak memory; what went
+    wrong where it gives none."""
     began = time.perf_counter()
     try:
-        called = [sys.executable, "-m", "benchmarks.rows", bench, json.dumps(task)]
+        where = [] if core is None else [str(core)]
+        called = [sys.executable, "-m", "benchmarks.rows", bench, json.dumps(task), *where]
         found = subprocess.run(
             called, cwd=ROOT, capture_output=True, text=True, timeout=chosen.limit, check=False, env=_environment(chosen)
         )
@@ -154,11 +180,13 @@ def peak_memory() -> float:
     return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def main(bench: str, task: str) -> None:
-    """One row, printed as JSON: what the process of a row runs."""
+def main(bench: str, task: str, core: str = "") -> None:
+    """One row, printed as JSON: what the process of a row runs. JAX counts the cores it may use when it is first called."""
+    if core:
+        os.sched_setaffinity(0, {int(core)})
     row = import_module(f"benchmarks.{bench}").measure(json.loads(task))
     print(MARK + json.dumps({**row, "memory": peak_memory()}), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

@@ -19,6 +19,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from numpyro.contrib.control_flow import scan
+from numpyro.primitives import Message, Messenger
 
 from emfppl.compiler import graph as g
 from emfppl.compiler.graph import Role
@@ -61,7 +62,26 @@ def _observed(program: Program, name: str) -> bool:
 
 
 def _scan(step: Callable, start: Any, xs: Any, length: int) -> Any:
-    return scan(step, start, xs, length=length)
+    with _NoParamsInScans():
+        return scan(step, start, xs, length=length)
+
+
+class _NoParamsInScans(Messenger):
+    """Scans see the sampled sites only of a guide that is replayed. NumPyro hands them all, and takes each for an array; those of
+    `AutoIAFNormal` and `AutoBNAFNormal` are trees of networks."""
+
+    def process_message(self, msg: Message) -> None:
+        if msg["type"] == "control_flow":
+            msg["kwargs"]["substitute_stack"] = _Substitutes(msg["kwargs"]["substitute_stack"])
+
+
+class _Substitutes(list):
+    """What handlers outside of a scan append for its sites, without the params of guides."""
+
+    def append(self, item: tuple[str, Any]) -> None:
+        kind, sites = item
+        kept = {k: v for k, v in sites.items() if v["type"] != "param"} if kind == "replay" else sites
+        super().append((kind, kept))
 
 
 def _sample(site: Site) -> tuple[Any, Any]:

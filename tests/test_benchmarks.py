@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from threading import Lock
+from time import sleep
 
 import numpy as np
 import pytest
@@ -79,7 +81,7 @@ def measuring(monkeypatch, tmp_path):
     """Rows in a folder of their own, measured by counting."""
     calls = []
 
-    def in_process(bench, task, chosen):
+    def in_process(bench, task, chosen, core=None):
         calls.append(task["name"])
         return {"task": sorted(task), "figure": len(calls), **({"error": "no"} if task["name"] == "broken" else {})}
 
@@ -99,6 +101,26 @@ def test_rows_are_kept_and_failures_measured_again(measuring, monkeypatch):
     assert [r["figure"] for r in rows.measured("some", tasks[:1], rows.Options(keep=True))] == [1]
     assert [r["figure"] for r in rows.measured("some", tasks[:1], rows.Options())] == [5]
     assert [r["figure"] for r in rows.measured("some", tasks[:1], rows.Options(again=True))] == [6]
+
+
+def test_rows_at_once_come_in_order_and_have_cores_of_their_own(measuring, monkeypatch):
+    running, most, lock = set(), [], Lock()
+
+    def in_process(bench, task, chosen, core):
+        with lock:
+            assert core is None or core not in running
+            running.add(core)
+            most.append(len(running))
+        sleep(0.05 / task["name"])
+        with lock:
+            running.discard(core)
+        return {"task": sorted(task), "core": core}
+
+    monkeypatch.setattr(rows, "in_process", in_process)
+    monkeypatch.setattr(rows.os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
+    found = list(rows.measured("some", [{"name": n} for n in (1, 2, 3, 4)], rows.Options(jobs=2)))
+    assert [r["name"] for r in found] == [1, 2, 3, 4] and {r["core"] for r in found} == {3, 5} and max(most) == 2
+    assert len(rows.rows_in(rows.FOLDER / "some.jsonl", "one")) == 4
 
 
 def test_a_row_comes_from_a_process_of_its_own():

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from emfppl.runtime.bijections.node_map import NodeMap
 
 
+class NoDraws(EmfError, NotImplementedError):
+    """E1191, also as NumPyro expects it: where its automatic guides look for a start at the prior's median, they take another."""
+
+
 def draw(node: NodeMap, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
     """Draws (sample_shape + batch_shape + event_shape)."""
     row = row_of(node.dist, node.table)
@@ -42,14 +46,14 @@ def draw(node: NodeMap, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> j
     return jnp.asarray(node.event_map.forward(noise)[0])
 
 
-def _no_sampler(name: str, registered: bool, written: bool) -> EmfError:
+def _no_sampler(name: str, registered: bool, written: bool) -> NoDraws:
     if written:
         message = f"`{name}`, a distribution of whole numbers that the program defines, can't be drawn from."
         hint = "its density serves for data; for draws use a distribution of the language"
-        return EmfError([Diagnostic("E1191", message, hint=hint)])
+        return NoDraws([Diagnostic("E1191", message, hint=hint)])
     if registered:
         message = f"`{name}` was registered without a way to draw from it."
-        return EmfError([Diagnostic("E1191", message, hint="give it a quantile, a cdf or a sample function")])
+        return NoDraws([Diagnostic("E1191", message, hint="give it a quantile, a cdf or a sample function")])
     message = f"`{name}` has no draws here: its density over these values is not that of a probability."
     hint = "give it a proper prior" if name == "Flat" else "give all elements of the vector the same arguments"
-    return EmfError([Diagnostic("E1191", message, hint=hint)])
+    return NoDraws([Diagnostic("E1191", message, hint=hint)])
