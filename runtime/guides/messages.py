@@ -204,8 +204,10 @@ class Messages(Guide):
         (outer, log_det), data = self._values(params, u, data), self.given(params, data)
         held = jax.lax.stop_gradient
         sites = held(self._settled(jax.tree.map(held, outer), jax.tree.map(held, data)))
-        z = held(self._conditional(outer, sites, data).draw(jnp.zeros(self.block.dim)))
-        return self._collapsed(outer, sites, data) + log_det + self._surplus(outer, z, sites, data)
+        inner = self._conditional(outer, sites, data)
+        z = held(inner.draw(jnp.zeros(self.block.dim)))
+        collapsed = self.block.outer_log_density(outer, data) + inner.log_evidence
+        return collapsed + log_det + self._surplus(outer, z, sites, data)
 
     def _surplus(self, outer: Values, z: jax.Array, sites: Values, data: Any) -> jax.Array:
         """Σ log term(z) − log site(z)."""
@@ -232,8 +234,10 @@ class Messages(Guide):
         data, sites = self.given(params, data), params.get("sites")
         if sites is None or held is None:
             return self._collapsed(outer, None, data)
-        z = self._conditional(outer, sites, data).draw(eps)
-        return self._collapsed(outer, held, data) + self._surplus(outer, z, held, data)
+        inner = self._conditional(outer, sites, data)
+        other = inner if held is sites else self._conditional(outer, held, data)
+        collapsed = self.block.outer_log_density(outer, data) + other.log_evidence
+        return collapsed + self._surplus(outer, inner.draw(eps), held, data)
 
     def sticking_log_weight(self, params: Params, eps: jax.Array, data: Any = None) -> jax.Array:
         own, rest = self._split(eps)

@@ -2,7 +2,8 @@
 
 With the noise of N draws held fixed the ELBO is a smooth function of the parameters, φ ↦ L_N(φ) = mean_n log w(φ, ε_n). Its optimum
 is found in some dozens of steps, and tells how much is left to gain: as E max L_N ≥ max E L_N, from any φ that was found without
-this noise the true gain is in expectation at most L_N(φ*) − L_N(φ).
+this noise the true gain is in expectation at most L_N(φ*) − L_N(φ). P parameters leave the optimum on N draws some P/2N nats
+below the true one, so that the last hundredths of that are not worth a step.
 
 The noise is spread evenly, has every point's opposite, and exactly the moments of a standard normal distribution up to the
 third, so that an affine guide of a normal posterior comes out exact.
@@ -18,13 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from scipy.linalg import solve_triangular
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from emfppl.runtime.noise import even_noise
 from emfppl.runtime.threads import one_thread_each
 
 STEPS = 200
 MEMORY = 30  # pairs of steps and slopes that L-BFGS keeps
+WINDOW = 5  # steps that are looked at together, to see whether they still gain something
 FORBIDDEN = 1e100  # minus the ELBO, or a log density, where it is not finite
 
 Tree = Any
@@ -59,8 +61,9 @@ class FixedNoise:
         self._compiled: Callable[..., Any] = compiled
         self._elbo: Any = None
 
-    def climb(self, params: Tree, fixed: Tree, noise: np.ndarray, data: Any, look: Looker) -> Climb:
-        """The optimum on noise (N, D) from `params`, which stay as they are if their ELBO is not finite."""
+    def climb(self, params: Tree, fixed: Tree, noise: np.ndarray, data: Any, look: Looker, still: float = 0.0) -> Climb:
+        """The optimum on noise (N, D) from `params`, which stay as they are if their ELBO is not finite; or where five steps
+        together gain less than `still` nats."""
         flat, unravel = ravel_pytree(jax.tree.map(np.asarray, params))
         start = np.asarray(flat, np.float64)
         if self._elbo is None:
@@ -72,13 +75,20 @@ class FixedNoise:
             fine = np.isfinite(value) and np.all(np.isfinite(slope))
             return (-float(value), -np.asarray(slope, np.float64)) if fine else (FORBIDDEN, np.zeros_like(x))
 
-        steps = iter(range(1, STEPS + 1))
+        values: list[float] = []
+
+        def each(intermediate_result: OptimizeResult) -> None:
+            values.append(float(intermediate_result.fun))
+            look(len(values), STEPS)
+            if len(values) > WINDOW and values[-1 - WINDOW] - values[-1] < still:
+                raise StopIteration
+
         with one_thread_each():  # L-BFGS calls LAPACK on small matrices, too
             before = down(start)[0]
             if before == FORBIDDEN:
                 return Climb(params, 0.0, False, 0)
             options = {"maxcor": MEMORY, "maxiter": STEPS, "ftol": 1e-12, "gtol": 1e-7}
-            found = minimize(down, start, jac=True, method="L-BFGS-B", callback=lambda _: look(next(steps), STEPS), options=options)
+            found = minimize(down, start, jac=True, method="L-BFGS-B", callback=each, options=options)
         return Climb(jax.device_get(unravel(jnp.asarray(found.x))), before - found.fun, bool(found.nit < STEPS), int(found.nit))
 
     def _mean_and_slope(self, unravel: Any, x: jax.Array, fixed: Tree, noise: jax.Array, data: Any) -> tuple[jax.Array, jax.Array]:
@@ -87,7 +97,7 @@ class FixedNoise:
         mean = lambda x, eps: jnp.mean(jax.vmap(lambda e: self.objective(unravel(x), fixed, e, data))(eps))  # noqa: E731
         one = lambda eps: jax.value_and_grad(mean)(x, eps)  # noqa: E731
         add = lambda total, eps: (jax.tree.map(jnp.add, total, one(eps)), None)  # noqa: E731
-        total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, jax.eval_shape(one, noise[0])), noise)
+        total, _ = jax.lax.scan(add, (jnp.zeros((), x.dtype), jnp.zeros_like(x)), noise)
         return jax.tree.map(lambda t: t / len(noise), total)
 
 

@@ -29,6 +29,7 @@ MANY = 0.1  # of the steps: where more are not finite a fit has not converged
 EVEN = 0.9  # effective share of the draws from which the gap can be told
 PASSES = 3  # of the quasi-Newton method from one start
 TELLING, COVERED = 0.5, 200  # nats between starts that may be modes; draws to see whether they are
+STILL = 1e-3  # of the gain that no longer counts: what some steps of the quasi-Newton method have to gain
 APART = 0.1  # nats between starts that need more work
 COMMON, FRESH = 0, 1  # streams of noise: of scores, and of draws that the search has not seen
 NEAR = 5.0  # nats: a mode further below the best holds less than a hundredth of its mass
@@ -232,7 +233,7 @@ class Rounds:
     def _pass(self, search: Search, start: int, noise: np.ndarray) -> float:
         params, fixed = self._split(search.params[start], self.units[start])
         look = lambda step, steps: self.report(step, steps, search.scores[search.best].elbo)  # noqa: E731
-        climb = self._on_fixed_noise.climb(params, fixed, noise, self.guide.data, look)
+        climb = self._on_fixed_noise.climb(params, fixed, noise, self.guide.data, look, STILL * self.plan.tolerance)
         search.steps += climb.steps
         found = jax.device_get(self._joined(climb.params, fixed))
         found = {**found, "backbone": self.guide.backbone.folded(found["backbone"])}

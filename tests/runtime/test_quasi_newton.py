@@ -54,6 +54,20 @@ def test_the_gain_is_that_of_the_fixed_noise():
     assert not nowhere.settled and nowhere.gain == 0 and np.isnan(nowhere.params["m"][0])
 
 
+def test_a_climb_ends_where_steps_gain_next_to_nothing():
+    """½ Σ k (m_k − 1)² over k = 1 … 40 is slow to come to its end; what is left then is no more than some such gains."""
+
+    def log_weight(params, fixed, eps, data):
+        return -0.5 * jnp.sum(data * (params["m"] - 1) ** 2) + 0 * jnp.sum(eps) + fixed
+
+    elbo, scales = FixedNoise(log_weight, 32, jax.jit), np.arange(1.0, 41)
+    whole, short = (
+        elbo.climb({"m": np.zeros(40)}, 0.0, balanced_noise(64, 1, 0), scales, silent, still) for still in (0.0, 1e-3)
+    )
+    assert short.settled and short.steps < whole.steps - 2
+    assert whole.gain == pytest.approx(0.5 * scales.sum(), abs=1e-6) and 0 <= whole.gain - short.gain < 0.02
+
+
 def settled(text, data, recipe, fixed):
     """A search from the prior's centre with nothing but quasi-Newton passes."""
     program = emfppl.load(text).bind(data).program
