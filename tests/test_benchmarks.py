@@ -194,6 +194,8 @@ def test_peers_are_judged_against_ours():
     rows.append({**peers_row("AutoDAIS", np.nan, 9.0)})
     assert peers.cells(rows[1], rows[0])[4:] == ("1.000", 0.3, "", "1.0", "0.5", "0.5", "0.5")
     assert peers.cells(peers_row("AutoNormal", -1e6, 1.0), rows[0])[2] == "diverged"
+    rows.append({**peers_row("AutoMultivariateNormal", -1.0, 0.5), "outside": 0.01})
+    assert peers.cells(rows[-1], rows[0])[2] == "outside"
     told = peers.summary(rows)
     assert "ELBO: 1 of 1" in told and "others: 1 of 1" in told
     told = peers.summary([peers_row("emfppl", -3.5, 6.0), *rows[1:]])
