@@ -16,6 +16,7 @@ from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.diagnostics import EmfError
 from emfppl.grammar.source import SourceText
 from emfppl.runtime.bind import Binding
+from emfppl.runtime.density.layers.networks import VARIES
 from emfppl.runtime.density.layers.structured import RATE
 from emfppl.runtime.density.model_start import Started
 from emfppl.runtime.density.stack import Stack
@@ -73,7 +74,8 @@ def away(stack: Stack, seed: int = 0, wide: float = 0.4):
     rng, params = np.random.default_rng(seed), start(stack, seed)
     less = {name: 0.1 if "gates" in layer else 1.0 for name, layer in params["layers"].items()}
     move = lambda name, layer: jax.tree.map(lambda v: v + less[name] * wide * rng.normal(size=np.shape(v)), layer)  # noqa: E731
-    units = {"loc": rng.normal(size=stack.dim), "width": np.exp(0.3 * rng.normal(size=stack.dim))}
+    unit = lambda: {"loc": rng.normal(size=stack.dim), "width": np.exp(0.3 * rng.normal(size=stack.dim))}  # noqa: E731
+    units = {name: unit() for name in params["units"]}
     return {**params, "layers": {name: move(name, layer) for name, layer in params["layers"].items()}, "units": units}
 
 
@@ -263,6 +265,24 @@ def test_starts_told_by_data():
     assert stack.num_params(params) == sum(np.size(leaf) for leaf in jax.tree.leaves(params["layers"]))
 
 
+def test_layers_above_models_have_units_of_their_own():
+    stack = stack_of("affine", "structured(walk, gated = false)", "maf(hidden = [4])", given="c")
+    x = np.random.default_rng(0).normal([1, -20, 3], [100, 1, 0.01], size=(200, 3))
+    params = stack.warm(start(stack), x, {"c": np.zeros(200)})
+    np.testing.assert_allclose(params["units"]["layer2"]["loc"], x.mean(axis=0))
+    np.testing.assert_allclose(params["units"]["layer2"]["width"], x.std(axis=0))
+
+
+def test_no_sample_is_absurdly_unlikely():
+    stack = stack_of("maf(hidden = [6])", given="")
+    params, x = away(stack, wide=20), np.random.default_rng(0).normal(size=(200, 3)) * np.geomspace(0.1, 1e6, 200)[:, None]
+    slopes = jax.jit(jax.vmap(jax.jacfwd(lambda x: stack.inverse(params, x)[0])))(x)
+    logs = np.log(np.diagonal(slopes, axis1=1, axis2=2))
+    assert 2 * VARIES >= np.ptp(logs, axis=0).max() > VARIES  # however far away, no narrower than e^VARIES times the usual
+    moved = jax.jit(jax.vmap(lambda x: stack.inverse(params, x)[0]))(x) / np.exp(logs) - x
+    assert np.abs(moved).max() < 1e5  # a network says no more of a million standard deviations than of four
+
+
 def test_components_start_where_data_are():
     stack = stack_of("structured(blend)", "structured(blend, gated = false)", given="")
     x = np.random.default_rng(0).normal([1, -20, 3], [9, 1, 0.1], size=(400, 3))
@@ -286,7 +306,7 @@ def test_units_stay_below_models():
     stack = stack_of("actnorm", "structured(walk, gated = false)", "affine", given="c")
     x, known = np.cumsum(np.random.default_rng(0).normal(size=(300, 3)), axis=1), {"c": np.zeros(300)}
     params = stack.warm(start(stack), x, known)
-    np.testing.assert_allclose(params["units"]["width"], [1, 2, 2], rtol=0.2)  # of steps in units of s
+    np.testing.assert_allclose(params["units"]["data"]["width"], [1, 2, 2], rtol=0.2)  # of steps in units of s
     np.testing.assert_allclose(params["layers"]["layer0"]["log_scale"], 0, atol=1e-6)
 
 

@@ -1,7 +1,9 @@
 """Lanes of training: runs of Adam from several seeds, in one compiled program that does many steps at a call.
 
 A step goes along the gradient of the mean log density of a batch. A gradient longer than four times the running average of its
-length is shortened to that, whatever the units and the dimension; one that is not finite is left out, and counted.
+length is shortened to that, whatever the units and the dimension; one that is not finite is left out, and counted. Weights of
+networks decay (Loshchilov and Hutter 2019). What is judged and kept are parameters averaged over the last tenth of the steps or
+so (Polyak and Juditsky 1992), which follow the noise of single batches less.
 
 On a CPU lanes run one after another, whose matrices then are those of one network; elsewhere side by side.
 """
@@ -9,6 +11,7 @@ On a CPU lanes run one after another, whose matrices then are those of one netwo
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -21,6 +24,9 @@ from emfppl.runtime.compile import for_long, on_cpu
 ADAM = optax.scale_by_adam(b1=0.9, b2=0.99)
 LONGEST, MEMORY = 4.0, 0.95  # of a gradient, in units of the running average; of that average
 
+DECAY = 0.03  # of the weights of networks, times the rate, at each step
+RECENT = 0.1  # of the steps of a run: over about so many of the last ones parameters are averaged
+
 Tree = Any
 
 
@@ -31,20 +37,21 @@ class Trained(Protocol):
 
 
 class Lanes(NamedTuple):
-    """The state of all lanes, leading axis lanes: parameters, Adam's moments, the running average of the gradient's length and
-    how many steps were not finite."""
+    """The state of all lanes, leading axis lanes: parameters, Adam's moments, the running average of the gradient's length, how
+    many steps were not finite, and the average of recent parameters, which is what is judged and kept."""
 
     params: Tree
     adam: Tree
     length: Any
     skipped: Any
+    mean: Tree
 
 
 def begin(params: Tree) -> Lanes:
     """Lanes at the start, for parameters with a leading axis of lanes."""
     count, dtype = len(jax.tree.leaves(params)[0]), jax.tree.leaves(params)[0].dtype
     adam = optax.ScaleByAdamState(np.zeros(count, np.int32), *(jax.tree.map(np.zeros_like, params) for _ in range(2)))
-    return Lanes(params, adam, np.zeros(count, dtype), np.zeros(count, np.int32))
+    return Lanes(params, adam, np.zeros(count, dtype), np.zeros(count, np.int32), params)
 
 
 class Program(NamedTuple):
@@ -106,7 +113,16 @@ def _moved(lane: Lanes, value: Any, gradient: Tree, rate: Any) -> Lanes:
     cut = jnp.minimum(1.0, LONGEST * usual / jnp.maximum(length, jnp.finfo(length.dtype).tiny))
     average = MEMORY * usual + (1 - MEMORY) * cut * length
     direction, adam = ADAM.update(jax.tree.map(lambda g: cut * g, gradient), lane.adam)
-    params = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), lane.params, direction)
+    params = jax.tree_util.tree_map_with_path(partial(_stepped, rate), lane.params, direction)
     keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(fine, a, b), new, old)  # noqa: E731
     skipped = lane.skipped + (1 - fine).astype(lane.skipped.dtype)
-    return Lanes(keep(params, lane.params), keep(adam, lane.adam), jnp.where(fine, average, lane.length), skipped)
+    params = keep(params, lane.params)
+    share = 1 / (1 + RECENT * adam.count)
+    mean = jax.tree.map(lambda m, p: m + (share * (p - m)).astype(m.dtype), lane.mean, params)
+    return Lanes(params, keep(adam, lane.adam), jnp.where(fine, average, lane.length), skipped, mean)
+
+
+def _stepped(rate: Any, path: tuple[Any, ...], p: jax.Array, direction: jax.Array) -> jax.Array:
+    """A parameter after a step; weights of networks, which have names of that kind, are also drawn towards zero."""
+    decay = DECAY if str(path[-1].key).startswith("weights") else 0.0
+    return p - (rate * (direction + decay * p)).astype(p.dtype)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,7 @@ class Layer(ABC):
     """A layer over `dim` coordinates; parameters are a dict of arrays, empty where nothing is learned."""
 
     dim: int
+    in_units: ClassVar[bool] = False  # whether it works on standardised numbers, between the same fixed units before and behind
 
     @abstractmethod
     def init(self, rng: np.random.Generator) -> Params:

@@ -5,12 +5,13 @@
     u (D,)  ->  layers  ->  real line (D,)  ->  supports  ->  x (E,)          log p(x) = log N(u) + log |det ∂u/∂x|
 
 Parameters: ``{"layers": {"layer0": …}, "units": …, "given": …}``. The last two are not learned. `units` bring data to mean 0 and
-variance 1 where they reach layers below which there is no model any more; above it numbers stay in the model's own units.
+variance 1 where they reach layers below which there is no model any more (``units["data"]``); above it numbers stay in the model's
+own units, and layers with networks or splines work between units of their own (``units["layer2"]``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -28,11 +29,12 @@ from emfppl.runtime.compile import once
 from emfppl.runtime.density.context import Context
 from emfppl.runtime.density.event import Event
 from emfppl.runtime.density.layer import Given, Layer, Pair, Params
-from emfppl.runtime.density.layers.elementwise import location_and_width
+from emfppl.runtime.density.layers.elementwise import units_of
 from emfppl.runtime.density.layers.structured import Structured, latents_of, program_of
 from emfppl.runtime.density.make_layers import KINDS
 
 Values = Mapping[str, Any]
+Move = Callable[[Params, jax.Array, Given], Pair]
 
 
 class Stack:
@@ -97,27 +99,34 @@ class Stack:
     def init(self, rng: np.random.Generator) -> Params:
         """NumPy parameters at or next to the identity, models aside."""
         layers = {f"layer{n}": layer.init(rng) for n, layer in enumerate(self.layers)}
-        units = {"loc": np.zeros(self.dim), "width": np.ones(self.dim)}
+        units = {name: {"loc": np.zeros(self.dim), "width": np.ones(self.dim)} for name in ("data", *self._in_units)}
         return {"layers": layers, "units": units, "given": self.context.init()}
+
+    @cached_property
+    def _in_units(self) -> tuple[str, ...]:
+        """The layers that work in units of their own."""
+        return tuple(f"layer{n}" for n, layer in enumerate(self.layers) if layer.in_units)
 
     def warm(self, params: Params, x: np.ndarray, given: Values | None = None, models: bool = True) -> Params:
         """Parameters to start from, told by a batch (N, E) and what is given with each sample, layer by layer from data; with or
         without those of `models`."""
-        params = {**params, "layers": dict(params["layers"]), "given": self.context.warm(given or {})}
+        layers, units = dict(params["layers"]), dict(params["units"])
+        params = {"layers": layers, "units": units, "given": self.context.warm(given or {})}
         beside = jax.vmap(lambda v: self.context.given(params["given"], v), axis_size=len(x))(given or {})
         if self._natural and models:
             real, name = once(jax.vmap(lambda x: self.event.to_real(x)[0]))(jnp.asarray(x, float)), f"layer{self._top}"
-            params["layers"][name] = self.layers[-1].warm(params["layers"][name], np.asarray(real), beside)
+            layers[name] = self.layers[-1].warm(layers[name], np.asarray(real), beside)
         v = self._below_data(params, jnp.asarray(x, float), beside)
         for n in reversed(range(self._top)):
+            name = f"layer{n}"
             if n == self._unit_place - 1:
-                loc, width = location_and_width(np.asarray(v))
-                params["units"] = {"loc": loc, "width": width}
-                v = (v - loc) / width
-            mine = params["layers"][f"layer{n}"]
+                units["data"] = units_of(v)
+                v = (v - units["data"]["loc"]) / units["data"]["width"]
+            if name in units:
+                units[name] = units_of(v)
             if models or not isinstance(self.layers[n], Structured):
-                mine = params["layers"][f"layer{n}"] = self.layers[n].warm(mine, np.asarray(v), beside)
-            v = once(jax.vmap(lambda v, b, n=n, p=mine: self.layers[n].inverse(p, v, b)[0]))(v, beside)
+                layers[name] = self.layers[n].warm(layers[name], np.asarray(v), beside)
+            v = once(jax.vmap(lambda v, b, n=n: self._back(n, params, v, b)[0]))(v, beside)
         return params
 
     @property
@@ -152,18 +161,34 @@ class Stack:
         return self.event.flat(values), log_det
 
     @staticmethod
-    def _units(params: Params) -> Pair:
-        loc, width = (jax.lax.stop_gradient(jnp.asarray(params["units"][name], float)) for name in ("loc", "width"))
+    def _units(params: Params, name: str) -> Pair:
+        loc, width = (jax.lax.stop_gradient(jnp.asarray(params["units"][name][part], float)) for part in ("loc", "width"))
         return loc, width
+
+    def _on(self, n: int, params: Params, u: jax.Array, given: Given) -> Pair:
+        """Through a layer towards data, in its own units where it has some: x = loc + width f((u − loc) / width), whose
+        log-determinant is that of f."""
+        return self._through(self.layers[n].forward, f"layer{n}", params, u, given)
+
+    def _back(self, n: int, params: Params, x: jax.Array, given: Given) -> Pair:
+        """Through a layer towards noise."""
+        return self._through(self.layers[n].inverse, f"layer{n}", params, x, given)
+
+    def _through(self, move: Move, name: str, params: Params, v: jax.Array, given: Given) -> Pair:
+        if name not in self._in_units:
+            return move(params["layers"][name], v, given)
+        loc, width = self._units(params, name)
+        out, log_det = move(params["layers"][name], (v - loc) / width, given)
+        return loc + width * out, log_det
 
     def forward(self, params: Params, u: jax.Array, given: Values | None = None) -> Pair:
         """A draw (E,) from noise (D,), and log |det ∂x/∂u|."""
         beside, total = self.context.given(params["given"], given), jnp.zeros((), u.dtype)
-        for n, layer in enumerate(self.layers[: self._top]):
-            u, log_det = layer.forward(params["layers"][f"layer{n}"], u, beside)
+        for n in range(self._top):
+            u, log_det = self._on(n, params, u, beside)
             total = total + log_det
             if n == self._unit_place - 1:
-                loc, width = self._units(params)
+                loc, width = self._units(params, "data")
                 u, total = loc + width * u, total + jnp.sum(jnp.log(width))
         x, log_det = self._to_data(params, u, beside)
         return x, total + log_det
@@ -174,9 +199,9 @@ class Stack:
         u, total = self._from_data(params, x, beside)
         for n in reversed(range(self._top)):
             if n == self._unit_place - 1:
-                loc, width = self._units(params)
+                loc, width = self._units(params, "data")
                 u, total = (u - loc) / width, total - jnp.sum(jnp.log(width))
-            u, log_det = self.layers[n].inverse(params["layers"][f"layer{n}"], u, beside)
+            u, log_det = self._back(n, params, u, beside)
             total = total + log_det
         return u, total
 

@@ -188,7 +188,7 @@ class Trainer:
         for rate in self.plan.rates:
             self.broken[:] = False
             lanes, means = self._phase(self.params, np.full(self.seeds, rate), self.plan.trial)
-            ends.append(lanes.params)
+            ends.append(lanes.mean)
             nats.append(np.where(np.isfinite(means), means, -np.inf))
         chosen = np.argmax(nats, axis=0)
         self.rates, self.broken[:] = np.asarray(self.plan.rates)[chosen], False
@@ -241,12 +241,12 @@ class Trainer:
     def _look(self, lanes: Lanes, trained: np.ndarray) -> np.ndarray:
         """Judge the lanes on the samples held out, and keep the parameters that are better than a lane's best."""
         with one_thread_each():
-            scores = np.asarray(self.program.score(lanes.params, self.held.tree()), np.float64)
+            scores = np.asarray(self.program.score(lanes.mean, self.held.tree()), np.float64)
         logs = scores.reshape(self.seeds, -1)[:, : self.counts[1]]
         means = np.mean(logs, axis=1)
         gained = np.isfinite(means) & (means > np.mean(self.logs, axis=1))
         if np.any(gained):
-            new = jax.device_get(lanes.params)
+            new = jax.device_get(lanes.mean)
             self.best = jax.tree.map(lambda n, old: np.where(_along(gained, n), n, old), new, self.best)
             self.logs = np.where(gained[:, None], logs, self.logs)
             self.kept = np.where(gained, self.steps, self.kept)

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from emfppl.runtime.density.batches import Blocks, Samples, Stream, split
+from emfppl.runtime.density.lanes import DECAY, RECENT, begin, compiled
 from emfppl.runtime.density.train import Plan, Trainer, plan_for
 from emfppl.runtime.precision import precision
 
@@ -94,6 +95,27 @@ def test_what_is_given_belongs_to_its_sample():
     c = np.random.default_rng(1).normal(size=(2000, 3)) * 10
     found = trained(Shifted(3), Samples(drawn(2000) + c, {"c": c}), Plan(64, 40, 1, 20, rates=(0.05,)))
     assert found.nats == pytest.approx(stats.multivariate_normal(CENTRE, COVARIANCE).logpdf(drawn(2000)).mean(), abs=0.25)
+
+
+def test_what_is_kept_is_an_average_of_recent_parameters():
+    run = compiled(Normal(3)).chunk
+    batches, one = (drawn(64 * 20).reshape(20, 64, 3), {}), (np.ones(1, bool), np.full(1, 0.05))
+    lanes, mean = begin({"loc": np.zeros((1, 3)), "lower": np.zeros((1, 3, 3))}), np.zeros(3)
+    for n in range(20):
+        lanes, _ = run(lanes, *one, (batches[0][n : n + 1], {}), np.ones(1))
+        mean = mean + (np.asarray(lanes.params["loc"])[0] - mean) / (1 + RECENT * (n + 1))
+    np.testing.assert_allclose(lanes.mean["loc"][0], mean)
+
+
+def test_weights_of_networks_decay_and_nothing_else():
+    class Idle:
+        def log_prob(self, params, x, given):
+            return 0.0 * jnp.sum(params["weights0"]) + params["loc"] + 0.0 * jnp.sum(x)
+
+    lanes = begin({"weights0": np.full((1, 2), 3.0), "loc": np.full(1, 5.0)})
+    lanes, _ = compiled(Idle()).chunk(lanes, np.ones(1, bool), np.full(1, 0.1), (np.zeros((10, 4, 1)), {}), np.ones(10))
+    np.testing.assert_allclose(lanes.params["weights0"], 3 * (1 - 0.1 * DECAY) ** 10)
+    np.testing.assert_allclose(lanes.params["loc"], 5 + 0.1 * 10, rtol=1e-6)  # ten of Adam's steps along a slope of 1
 
 
 # ---------------------------------------------------------------- ends

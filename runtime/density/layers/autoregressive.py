@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +33,7 @@ class Autoregressive(Layer):
     bins: int = 0
     context: int = 0
     by_noise: bool = False
+    in_units: ClassVar[bool] = True
 
     @property
     def _transform(self) -> Transform:
@@ -39,7 +41,8 @@ class Autoregressive(Layer):
 
     @cached_property
     def _network(self) -> Network:
-        return Network(self.dim, self.dim, self._transform.numbers, self.hidden, self.context, masked=True)
+        numbers, scale = self._transform.numbers, self._transform.scale
+        return Network(self.dim, self.dim, numbers, self.hidden, self.context, masked=True, scale=scale)
 
     def init(self, rng: np.random.Generator) -> Params:
         return self._network.init(rng)

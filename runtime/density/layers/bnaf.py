@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ class Bnaf(Layer):
 
     hidden: tuple[int, ...] = (8, 8)
     context: int = 0
+    in_units: ClassVar[bool] = True
 
     @cached_property
     def _flow(self) -> Flow:

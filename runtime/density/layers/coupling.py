@@ -11,6 +11,7 @@ A are the coordinates at even places, B those at odd ones. Either direction is o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,7 @@ class Coupling(Layer):
     hidden: tuple[int, ...]
     bins: int = 0
     context: int = 0
+    in_units: ClassVar[bool] = True
 
     @property
     def _transform(self) -> Transform:
@@ -39,7 +41,8 @@ class Coupling(Layer):
 
     def _network(self, i: int) -> Network:
         move = (self.dim + 1 - self._moves(i)) // 2
-        return Network(self.dim - move, move, self._transform.numbers, self.hidden, self.context)
+        numbers, scale = self._transform.numbers, self._transform.scale
+        return Network(self.dim - move, move, numbers, self.hidden, self.context, scale=scale)
 
     def init(self, rng: np.random.Generator) -> Params:
         return {f"network{i}": self._network(i).init(rng) for i in range(2)}

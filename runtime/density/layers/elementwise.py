@@ -10,6 +10,7 @@ splines    u_i = spline_i(x_i)          starts as the identity (`rational_quadra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,12 @@ def location_and_width(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x = np.asarray(x, np.float64)
     width = x.std(axis=0)
     return x.mean(axis=0), np.where(width > NARROWEST, width, 1.0)
+
+
+def units_of(x: np.ndarray | jax.Array) -> dict[str, np.ndarray]:
+    """Units in which x (N, D) has mean 0 and variance 1."""
+    loc, width = location_and_width(np.asarray(x))
+    return {"loc": loc, "width": width}
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Splines(Elementwise):
     """A spline of `bins` bins on every coordinate."""
 
     bins: int = 8
+    in_units: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator) -> Params:
         return {"table": np.zeros((self.dim, rational_quadratic.numbers(self.bins)))}

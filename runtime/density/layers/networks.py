@@ -1,4 +1,8 @@
-"""The networks of coupling and autoregressive layers: perceptrons of smooth, unbounded units that end in zeros at their start."""
+"""The networks of coupling and autoregressive layers: perceptrons of smooth, unbounded units that end in zeros at their start.
+
+What they see is standardised and squashed, and how narrow they make a coordinate is bounded, so that a sample a little away from
+all others is unlikely, but not absurdly so.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ import numpy as np
 from emfppl.runtime.density.layer import Given, Params
 from emfppl.runtime.guides import perceptron
 
+REACH, FARTHEST = 4.0, 1e4  # of what networks see of a coordinate, in standard deviations; of what is squashed to that
+VARIES = 2.0  # of a log scale, with what a network sees
 NARROW, WIDE = 64, 512  # hidden layers of a network, where nothing is said of them
 
 
@@ -24,7 +30,8 @@ def usual_widths(dim: int) -> tuple[int, int]:
 @dataclass(frozen=True)
 class Network:
     """From `inputs` coordinates and `context` given numbers to `outputs` numbers for each of `dim` coordinates: of all, or
-    where it is `masked` of those before it."""
+    where it is `masked` of those before it. The outputs number `scale` are log scales, which vary with what is seen by ±`VARIES` at
+    most, about values of their own."""
 
     inputs: int
     dim: int
@@ -32,6 +39,7 @@ class Network:
     hidden: tuple[int, ...]
     context: int = 0
     masked: bool = False
+    scale: int | None = None
 
     @cached_property
     def _masks(self) -> list[np.ndarray]:
@@ -44,6 +52,20 @@ class Network:
 
     def __call__(self, params: Params, x: jax.Array, given: Given) -> jax.Array:
         """The numbers: (outputs, dim)."""
+        x = squashed(x)
         known = jnp.concatenate([x, jnp.asarray(given.features, x.dtype)]) if self.context else x
         out = perceptron.apply(self._masks, params, known, jax.nn.silu)
-        return jnp.reshape(out, (self.outputs, self.dim))
+        rows = jnp.reshape(out, (self.outputs, self.dim))
+        return rows if self.scale is None else self._held(rows, params[f"biases{len(self.hidden)}"])
+
+    def _held(self, rows: jax.Array, biases: jax.Array) -> jax.Array:
+        """The numbers, log scales not far from those that stand in the last biases."""
+        own = jnp.reshape(biases, rows.shape)
+        held = own + VARIES * jnp.tanh((rows - own) / VARIES)
+        return jnp.where(np.arange(self.outputs)[:, None] == self.scale, held, rows)
+
+
+def squashed(x: jax.Array) -> jax.Array:
+    """x / (1 + (x/a)⁴)^¼ for a = `REACH`: nearly x within ±a/2, never beyond ±a."""
+    x = jnp.clip(x, -FARTHEST, FARTHEST)
+    return x / (1 + (x / REACH) ** 4) ** 0.25

@@ -25,6 +25,10 @@ class Transform(Protocol):
     def numbers(self) -> int:
         """How many a coordinate takes."""
 
+    @property
+    def scale(self) -> int | None:
+        """Which of them is a log scale; None where there is none."""
+
     def to_noise(self, rows: jax.Array, x: jax.Array) -> Pair:
         """u and log du/dx, elementwise."""
 
@@ -39,6 +43,10 @@ class Shift:
     @property
     def numbers(self) -> int:
         return 2
+
+    @property
+    def scale(self) -> int:
+        return 1
 
     @staticmethod
     def _log_scale(rows: jax.Array) -> jax.Array:
@@ -62,6 +70,10 @@ class Spline:
     @property
     def numbers(self) -> int:
         return rational_quadratic.numbers(self.bins)
+
+    @property
+    def scale(self) -> None:
+        return None
 
     def to_noise(self, rows: jax.Array, x: jax.Array) -> Pair:
         return rational_quadratic.forward(rows.T, x)
