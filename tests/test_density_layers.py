@@ -16,10 +16,12 @@ from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.diagnostics import EmfError
 from emfppl.grammar.source import SourceText
 from emfppl.runtime.bind import Binding
+from emfppl.runtime.density.batches import Samples
 from emfppl.runtime.density.layers.networks import VARIES
 from emfppl.runtime.density.layers.structured import RATE
 from emfppl.runtime.density.model_start import Started
 from emfppl.runtime.density.stack import Stack
+from emfppl.runtime.density.train import Plan, Trainer
 from emfppl.runtime.guides import perceptron
 from emfppl.runtime.precision import precision
 
@@ -162,6 +164,24 @@ def test_gates_are_told_by_variable():
     np.testing.assert_allclose(third["x"], 1.0)
     assert stack.num_params(start(stack)) == (3 + 1) + 6 + 1 + 1
     assert [list(found) for _, found in stack.model_params(start(stack))] == [["s"], [], ["s"]]
+
+
+def test_gates_that_no_sample_pays_for_close():
+    """Numbers that follow one another and such that don't: a layer below can undo a model, which the second has no use for."""
+    stack = stack_of("lu", "affine", "structured(walk)", given="c", time=2)
+    rng, found = np.random.default_rng(0), {}
+    for name, follows in (("walk", 1.0), ("apart", 0.0)):
+        first = rng.normal(size=1000)
+        x = np.stack([first, follows * first + 0.3 * rng.normal(size=1000)], axis=1)
+        plan = Plan(64, 60, 1, 20, rates=(0.05,))
+        trained = Trainer(Started(stack), Samples(x, {"c": np.zeros(1000)}), plan).run()
+        found[name] = stack.gates(trained.params)[0][1]["x"][1]
+    assert found["apart"] < 0.2 < 0.8 < found["walk"]
+
+
+def test_the_cost_of_gates_is_that_of_the_sum_of_openings():
+    stack = stack_of("structured(walk)", "affine", "structured(bent, gated = per_variable)", "structured(walk, gated = false)")
+    assert float(stack.cost(start(stack))) == pytest.approx(0.03 * 0.98 * (3 + 3))
 
 
 # ---------------------------------------------------------------- against closed forms

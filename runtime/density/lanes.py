@@ -31,9 +31,11 @@ Tree = Any
 
 
 class Trained(Protocol):
-    """What is trained: the log density of one sample, given what belongs to it."""
+    """What is trained: the log density of one sample, given what belongs to it, less a cost of the parameters."""
 
     def log_prob(self, params: Tree, x: jax.Array, given: Any) -> jax.Array: ...
+
+    def cost(self, params: Tree) -> jax.Array: ...
 
 
 class Lanes(NamedTuple):
@@ -57,7 +59,7 @@ def begin(params: Tree) -> Lanes:
 class Program(NamedTuple):
     """`chunk(lanes, active, rates, batches, factors)` does a step for each batch with the rate times its factor, and gives
     the lanes and the mean log density before each step (lanes, steps). `score(params, blocks)` gives log densities
-    (lanes, K, B)."""
+    (lanes, K, B) and costs (lanes,)."""
 
     chunk: Callable[..., tuple[Lanes, jax.Array]]
     score: Callable[..., jax.Array]
@@ -70,13 +72,13 @@ def compiled(trained: Trained, numbers: int = 0) -> Program:
         return jax.vmap(trained.log_prob, (None, 0, 0))(params, x, given)
 
     def loss(params: Tree, x: jax.Array, given: Any) -> jax.Array:
-        return -jnp.mean(log_probs(params, x, given))
+        return -jnp.mean(log_probs(params, x, given)) + trained.cost(params)
 
     def one_lane(lane: Lanes, active: Any, rate: Any, batches: Any, factors: jax.Array) -> tuple[Lanes, jax.Array]:
         def step(lane: Lanes, now: Any) -> tuple[Lanes, jax.Array]:
             (x, given), factor = now
             value, gradient = jax.value_and_grad(loss)(lane.params, x, given)
-            return _moved(lane, value, gradient, rate * factor), -value
+            return _moved(lane, value, gradient, rate * factor), trained.cost(lane.params) - value
 
         def run(lane: Lanes) -> tuple[Lanes, jax.Array]:
             return jax.lax.scan(step, lane, (batches, factors))
@@ -92,8 +94,8 @@ def compiled(trained: Trained, numbers: int = 0) -> Program:
 
         return _over(one, (lanes, active, rates))
 
-    def score(params: Tree, blocks: Any) -> jax.Array:
-        return _over(lambda one: jax.lax.map(lambda block: log_probs(one, *block), blocks), params)
+    def score(params: Tree, blocks: Any) -> tuple[jax.Array, jax.Array]:
+        return _over(lambda one: (jax.lax.map(lambda block: log_probs(one, *block), blocks), trained.cost(one)), params)
 
     return Program(for_long(chunk, numbers), for_long(score))
 

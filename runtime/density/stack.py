@@ -35,6 +35,7 @@ from emfppl.runtime.density.make_layers import KINDS
 
 Values = Mapping[str, Any]
 Move = Callable[[Params, jax.Array, Given], Pair]
+GATE = 0.03  # nats that an open gate costs in training
 
 
 class Stack:
@@ -209,6 +210,12 @@ class Stack:
         """log p(x) of a draw (E,)."""
         u, log_det = self.inverse(params, x, given)
         return log_det - jnp.sum(0.5 * u * u + HALF_LOG_2PI)
+
+    def cost(self, params: Params) -> jax.Array:
+        """What the gates of models cost in training, in nats a sample: `GATE` for each that is open, so that those close which no
+        sample pays for."""
+        found = ((layer, params["layers"][f"layer{n}"]) for n, layer in enumerate(self.layers))
+        return GATE * sum((layer.open(mine) for layer, mine in found if isinstance(layer, Structured)), jnp.zeros(()))
 
     # ------------------------------------------------------------ looking at it
 

@@ -5,9 +5,9 @@
     trials, a short run at each rate  ─▶  climb, a long one at the best
 
 In every run the rate falls to zero. Some samples are held out. Their likelihood is looked at some dozens of times; the parameters
-that were best by it are the ones kept. A lane whose held-out likelihood has not risen for long goes on from its best parameters at
-a lower rate, and ends early the third time. Lanes are seeds: they start apart, see the same batches, and the one that is best on
-the samples held out is taken.
+that were best by it, less what their gates cost, are the ones kept. A lane whose held-out likelihood has not risen for long goes
+on from its best parameters at a lower rate, and ends early the third time. Lanes are seeds: they start apart, see the same
+batches, and the one that is best on the samples held out is taken.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class Trainable(Protocol):
     def warm(self, params: Tree, x: np.ndarray, given: Any) -> Tree: ...
 
     def log_prob(self, params: Tree, x: jax.Array, given: Any) -> jax.Array: ...
+
+    def cost(self, params: Tree) -> jax.Array: ...
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class Trainer:
         self.program: Program = compiled(stack, plan.batch * samples.x.shape[1])
         self.best, self.steps, self.ended = self.params, 0, "budget"
         self.logs = np.full((seeds, self.counts[1]), -np.inf)
-        self.kept = np.zeros(seeds, int)
+        self.kept, self.costs = np.zeros(seeds, int), np.zeros(seeds)
         self.rates = np.full(seeds, plan.rates[0])
         self.broken = np.zeros(seeds, bool)
         self.history: list[Record] = []
@@ -241,14 +243,14 @@ class Trainer:
     def _look(self, lanes: Lanes, trained: np.ndarray) -> np.ndarray:
         """Judge the lanes on the samples held out, and keep the parameters that are better than a lane's best."""
         with one_thread_each():
-            scores = np.asarray(self.program.score(lanes.mean, self.held.tree()), np.float64)
+            scores, costs = (np.asarray(a, np.float64) for a in self.program.score(lanes.mean, self.held.tree()))
         logs = scores.reshape(self.seeds, -1)[:, : self.counts[1]]
         means = np.mean(logs, axis=1)
-        gained = np.isfinite(means) & (means > np.mean(self.logs, axis=1))
+        gained = np.isfinite(means) & (means - costs > np.mean(self.logs, axis=1) - self.costs)
         if np.any(gained):
             new = jax.device_get(lanes.mean)
             self.best = jax.tree.map(lambda n, old: np.where(_along(gained, n), n, old), new, self.best)
-            self.logs = np.where(gained[:, None], logs, self.logs)
+            self.logs, self.costs = np.where(gained[:, None], logs, self.logs), np.where(gained, costs, self.costs)
             self.kept = np.where(gained, self.steps, self.kept)
         self.history.append(Record(self.steps, trained, means))
         return gained

@@ -31,6 +31,9 @@ class Normal:
     def warm(self, params, x, given):
         return params
 
+    def cost(self, params):
+        return jnp.zeros(())
+
     def log_prob(self, params, x, given):
         logs = jnp.diag(params["lower"])
         u = (jnp.tril(params["lower"], -1) + jnp.diag(jnp.exp(logs))) @ (x - params["loc"])
@@ -108,12 +111,12 @@ def test_what_is_kept_is_an_average_of_recent_parameters():
 
 
 def test_weights_of_networks_decay_and_nothing_else():
-    class Idle:
+    class Idle(Normal):
         def log_prob(self, params, x, given):
             return 0.0 * jnp.sum(params["weights0"]) + params["loc"] + 0.0 * jnp.sum(x)
 
     lanes = begin({"weights0": np.full((1, 2), 3.0), "loc": np.full(1, 5.0)})
-    lanes, _ = compiled(Idle()).chunk(lanes, np.ones(1, bool), np.full(1, 0.1), (np.zeros((10, 4, 1)), {}), np.ones(10))
+    lanes, _ = compiled(Idle(1)).chunk(lanes, np.ones(1, bool), np.full(1, 0.1), (np.zeros((10, 4, 1)), {}), np.ones(10))
     np.testing.assert_allclose(lanes.params["weights0"], 3 * (1 - 0.1 * DECAY) ** 10)
     np.testing.assert_allclose(lanes.params["loc"], 5 + 0.1 * 10, rtol=1e-6)  # ten of Adam's steps along a slope of 1
 

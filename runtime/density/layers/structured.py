@@ -136,6 +136,10 @@ class Structured(Layer):
         parts = {key: found.get(key, jnp.ones(shape)) for key, shape in self.program.noise_shapes.items()}
         return cut(np.asarray(self.places.together(parts)), self.places.shapes)
 
+    def open(self, params: Params) -> jax.Array:
+        """How many gates that are learned are open: the sum of λ."""
+        return sum((jnp.sum(opening) for opening in (self._gates(params) or {}).values()), jnp.zeros(()))
+
     def learned(self, params: Params) -> dict[str, np.ndarray]:
         """The values of the model's params."""
         with precision("float64"):
