@@ -13,6 +13,7 @@ import numpy as np
 from emfppl.runtime.budget import Budget
 from emfppl.runtime.certificate import Certificate, certify
 from emfppl.runtime.choose_guide import FULL_RANK_UP_TO, build_guide
+from emfppl.runtime.compile import on_cpu
 from emfppl.runtime.guide import Guide
 from emfppl.runtime.optimise.minibatch import Minibatch
 from emfppl.runtime.optimise.rounds import UNKNOWN, Plan, Rounds, Search
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from emfppl.runtime.program import Program
 
 WEIGHTS_MEMORY = 4_000_000  # numbers of the draws that are weighed at once
+CACHED = 2**16  # latents of the draws that are worked on at once, on a CPU: an array of half a MiB
 FEW, FIXED_WORK = 1000, 20_000_000  # parameters, and numbers at once, up to which a quasi-Newton pass is tried
 OF_NETWORKS = (0.03, 0.01)  # rates of a guide with networks
 
@@ -207,7 +209,7 @@ def first_rung(task: Task, recipe: Recipe, rounds: int) -> Rung | None:
     except KeyboardInterrupt:
         return _not_begun(task, guide)
     first_round = 400 if at_mode and task.batch is None else 1000
-    plan = make_plan(task, guide.weight_dim, len(starts), first_round, rounds, guide.further_work)
+    plan = make_plan(task, guide, len(starts), first_round, rounds)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(starts[0].params)))
     plan = replace(plan, rates=OF_NETWORKS, shrink=0.7) if recipe.amortised else plan
     rung = _search(task, guide, plan, starts)
@@ -222,7 +224,7 @@ def _not_begun(task: Task, guide: Guide) -> Rung:
     """The guide as it stands at the prior's centre."""
     params = Starts(guide, task.seed, task.elements).at_centre().params
     search = Search([params], [UNKNOWN], interrupted=True)
-    rounds = Rounds(guide, make_plan(task, guide.weight_dim, 1, 1, 1), task.seed)
+    rounds = Rounds(guide, make_plan(task, guide, 1, 1, 1), task.seed)
     return Rung(guide, search, _certificate(task, rounds, search, 0.0), rounds.weighing)
 
 
@@ -270,15 +272,15 @@ def with_layers(task: Task, recipe: Recipe, below: Rung) -> Rung | None:
     backbone = guide.backbone.grown(below.params["backbone"], np.random.default_rng(task.seed))
     units = {k: np.ones_like(v) for k, v in below.params["params"].items()}
     start = Start({**below.params, "backbone": backbone}, units)
-    plan = replace(make_plan(task, guide.weight_dim, 1, 500, task.budget.rounds), rates=OF_NETWORKS, shrink=0.7)
+    plan = replace(make_plan(task, guide, 1, 500, task.budget.rounds), rates=OF_NETWORKS, shrink=0.7)
     plan = replace(plan, fixed=fixed_draws(task, guide.num_params(start.params)))
     return _search(task, guide, plan, [start], below.certificate.spread)
 
 
-def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int, further: int = 0) -> Plan:
-    """How much work: the more numbers a draw works on (`further` ones of the guide's own on all data), the fewer draws a step; the
-    more latents, the larger the gain that no longer counts."""
-    elements = task.elements + further
+def make_plan(task: Task, guide: Guide, starts: int, first_round: int, rounds: int) -> Plan:
+    """How much work: the more numbers a draw works on, the fewer draws a step; the more latents that are drawn, the larger the gain
+    that no longer counts."""
+    elements = task.elements + guide.further_work
     at_once = task.share_of(elements)
     draws = 16 if at_once <= 2_000 else 8 if at_once <= 20_000 else 4 if at_once <= 200_000 else 2
     lanes = 2 * starts
@@ -286,11 +288,19 @@ def make_plan(task: Task, dim: int, starts: int, first_round: int, rounds: int, 
         draws,
         first_round=first_round,
         rounds=rounds,
-        tolerance=max(0.02, 0.0002 * dim),
+        tolerance=max(0.02, 0.0002 * guide.weight_dim),
         evaluation=4096 if elements <= 2_000 else 1024 if elements <= 20_000 else 256,
-        batch=2 ** int(np.log2(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 256))),
+        batch=min(2 ** int(np.log2(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 256))), in_cache(guide.dim, least=8)),
+        together=min(draws, in_cache(lanes * guide.dim, least=2)),
         chunk=int(np.clip(20_000_000 / (at_once * draws * lanes + 1), 5, 200)),
     )
+
+
+def in_cache(numbers: int, least: int) -> int:
+    """How many draws of so many latents are worked on at once: on a CPU no more than its cache holds, or the `least`."""
+    if not on_cpu():
+        return 256
+    return 2 ** int(np.log2(np.clip(CACHED / max(numbers, 1), least, 256)))
 
 
 def fixed_draws(task: Task, params: int) -> int:

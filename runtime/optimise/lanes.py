@@ -53,6 +53,25 @@ def antithetic(key: jax.Array, draws: int, dim: int) -> jax.Array:
     return jnp.concatenate([half, -half])
 
 
+def mean_and_slope(objective: Callable[..., jax.Array], together: int) -> Callable[..., tuple[jax.Array, Tree]]:
+    """``(params, fixed, eps, data)`` to the mean of an objective over draws (N, D) and its gradient: `together` of them at a time,
+    and the gradient of these before the next, for arrays that a processor's cache holds are worked on several times faster."""
+
+    def mean_of(params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
+        return jnp.mean(jax.vmap(objective, (None, None, 0, None))(params, fixed, eps, data))
+
+    one = jax.value_and_grad(mean_of)
+
+    def in_turns(params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> tuple[jax.Array, Tree]:
+        if len(eps) <= together:
+            return one(params, fixed, eps, data)
+        parts = eps.reshape(-1, together, *eps.shape[1:])
+        found = jax.lax.map(lambda part: one(params, fixed, part, data), parts)
+        return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), found)
+
+    return in_turns
+
+
 Chunk = Callable[[Lanes, jax.Array, Span, Tree, Any, jax.Array], Lanes]
 
 
@@ -62,18 +81,17 @@ def make_chunk(
     dim: int,
     compiled: Callable[..., Any] = jax.jit,
     pick: Callable[[Any, jax.Array], Any] | None = None,
+    together: int | None = None,
 ) -> Chunk:
     """The compiled ``chunk(lanes, rates, span, fixed, data, key) -> lanes``; `fixed` has a leading axis of lanes.
 
-    `objective(params, fixed, eps, data)` is one draw's log weight; each step climbs its mean over `draws` draws.
-    `pick(data, key)` gives the data of a step, by default all.
+    `objective(params, fixed, eps, data)` is one draw's log weight; each step climbs its mean over `draws` draws, of which so many
+    are worked on `together`, by default all. `pick(data, key)` gives the data of a step, by default all.
     """
-
-    def mean_of(params: Tree, fixed: Tree, eps: jax.Array, data: Any) -> jax.Array:
-        return jnp.mean(jax.vmap(objective, (None, None, 0, None))(params, fixed, eps, data))
+    slope_of = mean_and_slope(objective, together or draws)
 
     def advance(lane: Lanes, rate: Any, keep: Any, fixed: Tree, eps: jax.Array, data: Any) -> Lanes:
-        value, gradient = jax.value_and_grad(mean_of)(lane.params, fixed, eps, data)
+        value, gradient = slope_of(lane.params, fixed, eps, data)
         finite = [jnp.isfinite(value), *(jnp.all(jnp.isfinite(g)) for g in jax.tree.leaves(gradient))]
         fine = jnp.all(jnp.stack(finite))
         step, adam = ADAM.update(gradient, lane.adam)

@@ -40,9 +40,9 @@ Report = Callable[[int, int, float], None]  # steps done, steps of the round, be
 
 @dataclass(frozen=True)
 class Plan:
-    """How much work a fit may do: draws a step, step sizes side by side, steps of the first round, rounds, draws of an
-    evaluation and how many of them at once, steps between two looks at the keyboard, and the gain in nats that no
-    longer counts."""
+    """How much work a fit may do: draws a step and how many of them at once, step sizes side by side, steps of the first
+    round, rounds, draws of an evaluation and how many of them at once, steps between two looks at the keyboard, and the gain
+    in nats that no longer counts."""
 
     draws: int
     rates: tuple[float, ...] = (0.05, 0.015)
@@ -53,6 +53,7 @@ class Plan:
     chunk: int = 100
     tolerance: float = 0.02
     shrink: float = 0.5
+    together: int | None = None
     fixed: int = 0  # draws of the noise that a quasi-Newton pass holds fixed; 0: no such pass
 
 
@@ -135,7 +136,7 @@ class Rounds:
         compiled = partial(often, program=guide.program, swept=guide.swept)
         self.batches = batches
         dim, pick = (guide.weight_dim, None) if batches is None else (batches.small.dim, batches.pick)
-        self.chunk: Chunk = make_chunk(self._objective, plan.draws, dim, compiled, pick)
+        self.chunk: Chunk = make_chunk(self._objective, plan.draws, dim, compiled, pick, plan.together)
         self._on_fixed_noise = FixedNoise(self._whole, plan.batch, compiled)
         self.weighing = Weighing(guide, plan.batch, plan.evaluation)
 

@@ -11,7 +11,7 @@ from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.source import SourceText
 from emfppl.runtime.bind import bind
 from emfppl.runtime.choose_guide import build_guide
-from emfppl.runtime.optimise.lanes import Span, antithetic, begin, make_chunk, settled
+from emfppl.runtime.optimise.lanes import Span, antithetic, begin, make_chunk, mean_and_slope, settled
 from emfppl.runtime.optimise.mode import derivatives, differences, find_mode
 from emfppl.runtime.optimise.rounds import Score, Search
 from emfppl.runtime.optimise.starts import Starts
@@ -122,6 +122,16 @@ def test_chunks_make_no_difference():
     whole, parts = run(chunk, [(0, 100)]), run(chunk, [(0, 30), (30, 31), (31, 100)])
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("together", [1, 2, 8])
+def test_draws_in_turns_make_no_difference(together):
+    """The mean over all draws and its slope, against one gradient of all."""
+    params, eps, data = {"x": jnp.array([0.3, -2.0])}, np.random.default_rng(0).normal(size=(8, 2)), np.array([1.0, -1.0])
+    value, slope = mean_and_slope(objective, together)(params, 0.0, eps, data)
+    whole = lambda p: sum(objective(p, 0.0, e, data) for e in eps) / 8  # noqa: E731
+    assert float(value) == pytest.approx(float(whole(params)), rel=1e-12)
+    np.testing.assert_allclose(slope["x"], jax.grad(whole)(params)["x"], rtol=1e-12)
 
 
 def test_the_last_quarter_is_averaged():
