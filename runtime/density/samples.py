@@ -88,15 +88,22 @@ class Sheet:
     def again(self, binding: Binding, x: Any, given: Any = None) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Samples, and what is given with them, for a density whose sizes and labels are known; raises `EmfError`."""
         named = [self._named(x, self.event), self._named(given, self.given)]
-        found = self._bound(_together(named), (*self.event, *self.given), [], binding.sizes, binding.coords)
+        found = self._bound_again(named, (*self.event, *self.given), binding)
         return self._cut(found, self.event), self._cut(found, self.given)
 
     def given_again(self, binding: Binding, given: Any) -> dict[str, np.ndarray]:
         """What is given with samples that are to be drawn: (N, …) by name; raises `EmfError`."""
         if not self.given:
             return {}
-        found = self._bound(_together([self._named(given, self.given)]), self.given, [], binding.sizes, binding.coords)
+        found = self._bound_again([self._named(given, self.given)], self.given, binding)
         return self._cut(found, self.given)
+
+    def _bound_again(self, named: list[Mapping[str, Any]], variables: tuple[Variable, ...], binding: Binding) -> Binding:
+        """Data checked against sizes that are known, which are those of the samples that were trained on."""
+        try:
+            return self._bound(_together(named), variables, [], binding.sizes, binding.coords)
+        except EmfError as error:
+            raise EmfError(_of_training(d) for d in error.diagnostics) from None
 
     def _bound(
         self,
@@ -178,6 +185,14 @@ class Sheet:
         message = f"`{self.spec.name}` is to learn from {plural(count, 'sample', 'samples')}; it needs {FEWEST} at least."
         hint = "each sample is one entry along the first axis"
         return EmfError([Diagnostic("E1523", message, self.spec.span, hint, self.graph.source)])
+
+
+def _of_training(fault: Diagnostic) -> Diagnostic:
+    """A fault of sizes, told by one who gave none."""
+    if fault.code != "E1004" or "in `sizes`" not in fault.message:
+        return fault
+    message = fault.message.replace("in `sizes`", "in the samples that were trained on")
+    return replace(fault, message=message, hint="a density is that of events of one size; fit another one to events of this size")
 
 
 def _as_mapping(given: Any, names: set[str]) -> Any:

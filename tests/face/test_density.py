@@ -111,6 +111,13 @@ def test_samples_are_walks(plain):
     assert not np.array_equal(plain.sample(10, seed=3), plain.sample(10, seed=4))
 
 
+def test_series_of_another_length_are_told_of_as_such(plain):
+    with pytest.raises(EmfError) as told:
+        plain.log_prob(walks(3)[:, :-2])
+    message = str(told.value)
+    assert f"`time` has size {T} in the samples that were trained on, but {T - 2} in `x`" in message and "sizes`" not in message
+
+
 def test_noise_and_samples_are_each_other(gated):
     x = walks(20, seed=2)
     noise = gated.to_noise(x)
