@@ -9,7 +9,6 @@ NumPyro's guides hold bounds that hang on other latents at what they were at the
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -29,7 +28,7 @@ import emfppl
 from benchmarks import gaps
 from benchmarks.agreement import Case, agreement, line, posteriordb, table
 from benchmarks.asvi import BY_HAND, surrogate
-from benchmarks.rows import ROOT, Options, Row, Task, measured
+from benchmarks.rows import ROOT, Options, Row, Task, compiled_once, measured
 from emfppl.runtime.certificate import certify
 
 Draws = dict[str, np.ndarray]
@@ -118,10 +117,7 @@ def measure(task: Task) -> Row:
     reference = {} if isinstance(program, gaps.Known) else program.reference
     model = emfppl.load(ROOT / program.model)
     numpyro.enable_x64()
-    with tempfile.TemporaryDirectory() as folder:
-        for name, value in (("dir", folder), ("cache_min_compile_time_secs", 0), ("cache_min_entry_size_bytes", -1)):
-            key = "jax_compilation_cache_dir" if name == "dir" else f"jax_persistent_{name}"
-            jax.config.update(key, value)
+    with compiled_once():
         if task["guide"] == OURS:
             return _ours(model, data, reference)
         return _peer(task, model, data, reference)

@@ -14,9 +14,11 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -150,6 +152,18 @@ def _row_of(found: subprocess.CompletedProcess[str]) -> Row:
     lines = [text for text in found.stderr.splitlines() if text.strip()]
     told = [text for text in lines if "Error" in text.partition(":")[0]] or lines or [f"the process ended with {found.returncode}"]
     return {"error": told[-1][:200]}
+
+
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """A block in which what is compiled is kept on disk, in a folder of its own, and found there when it is wanted again."""
+    import jax
+
+    with tempfile.TemporaryDirectory() as folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        yield
 
 
 class Stopwatch:

@@ -17,7 +17,7 @@ import numpy as np
 import emfppl
 from benchmarks.density import baselines
 from benchmarks.density.targets import TARGETS, Target
-from benchmarks.rows import Row, Stopwatch, Task
+from benchmarks.rows import Row, Stopwatch, Task, compiled_once
 
 PROGRAMS = Path(__file__).parent / "programs"
 SHAPES = ("eight_gaussians", "checkerboard", "two_spirals", "diamond")
@@ -98,7 +98,8 @@ def measure(task: Task) -> Row:
     target, size = TARGETS[task["target"]], FULL if task["full"] else SHORT
     test = target.test(size.test)
     train = _of_flowjax if task["method"] in FLOWJAX else _of_program
-    runs = [train(task["method"], target, test, size, seed) for seed in range(task["seeds"])]
+    with compiled_once():
+        runs = [train(task["method"], target, test, size, seed) for seed in range(task["seeds"])]
     truth = target.log_density(test) if target.log_density else None
     return {
         "dim": target.dim,
