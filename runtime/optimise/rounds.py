@@ -1,7 +1,8 @@
 """Rounds of lanes, with a stop rule that knows the noise.
 
 A lane is one start with one step size. After each round every start keeps its best lane (by ELBO, on noise common to all
-rounds), the affine map learned so far becomes the frame, and the next round is twice as long at half the rate. The
+rounds), the affine map learned so far becomes the frame, and the next round is twice as long at half the rate. From the third round
+on each start has one lane, at the step size that was best for it, with as many more draws. The
 fit has converged when a round gains less than `tolerance` nats, or less than its own noise, or when the importance
 weights show that not even half of that can be gained, which they can't tell of `param` variables.
 """
@@ -27,6 +28,7 @@ from emfppl.runtime.weighing import Weighing
 
 MANY = 0.1  # of the steps: where more are not finite a fit has not converged
 EVEN = 0.9  # effective share of the draws from which the gap can be told
+SEARCHING = 2  # rounds at all step sizes
 PASSES = 3  # of the quasi-Newton method from one start
 TELLING, COVERED = 0.5, 200  # nats between starts that may be modes; draws to see whether they are
 STILL = 1e-3  # of the gain that no longer counts: what some steps of the quasi-Newton method have to gain
@@ -132,13 +134,20 @@ class Rounds:
     ):
         self.guide, self.plan = guide, plan
         self.report = report or (lambda *_: None)
-        self.seed, self.lanes = seed, 1
+        self.seed = seed
         compiled = partial(often, program=guide.program, swept=guide.swept)
         self.batches = batches
         dim, pick = (guide.weight_dim, None) if batches is None else (batches.small.dim, batches.pick)
-        self.chunk: Chunk = make_chunk(self._objective, plan.draws, dim, compiled, pick, plan.together)
+        self._make = partial(make_chunk, self._objective, dim=dim, compiled=compiled, pick=pick, together=plan.together)
+        self._chunks: dict[int, Chunk] = {}
         self._on_fixed_noise = FixedNoise(self._whole, plan.batch, compiled)
         self.weighing = Weighing(guide, plan.batch, plan.evaluation)
+
+    def _chunk(self, draws: int) -> Chunk:
+        """The compiled loop with so many draws a step."""
+        if draws not in self._chunks:
+            self._chunks[draws] = self._make(draws=draws)
+        return self._chunks[draws]
 
     # ------------------------------------------------------------ objectives
 
@@ -197,7 +206,8 @@ class Rounds:
 
     def run(self, starts: list[Tree], units: list[Tree]) -> Search:
         """Climb from every start (parameters without a frame); `units` are the scales of the `param` variables."""
-        self.lanes, self.units = len(starts) * len(self.plan.rates), units
+        self.units = units
+        self.rates: list[tuple[float, ...]] = [self.plan.rates] * len(starts)
         search = Search(list(starts), [UNKNOWN] * len(starts))
         try:
             search.scores = self.score(starts)
@@ -248,9 +258,11 @@ class Rounds:
         """One round; whether the search is over."""
         steps = self.plan.first_round * 2**number
         split = [self._split(p, u) for p, u in zip(search.params, self.units, strict=True)]
-        count = len(self.plan.rates)
+        if number == SEARCHING:
+            self.rates = self.chosen
+        count = len(self.rates[0])
         params, fixed = (_stacked([part for part in parts for _ in range(count)]) for parts in zip(*split, strict=True))
-        rates = np.tile(np.asarray(self.plan.rates) * self.plan.shrink**number, len(search.params))
+        rates = np.concatenate(self.rates) * self.plan.shrink**number
         lanes = begin(params)
         before = search.scores[search.best]
         try:
@@ -264,10 +276,11 @@ class Rounds:
         key = jax.random.fold_in(self._key, number + 1)
         given = self.guide.data if self.batches is None else self.batches.given
         self.last, self.done = lanes, 0
+        chunk = self._chunk(self.plan.draws * len(self.plan.rates) // len(self.rates[0]))
         for first in range(0, steps, self.plan.chunk):
             last = min(first + self.plan.chunk, steps)
             with one_thread_each():
-                lanes = self.chunk(lanes, rates, Span(first, last, steps), fixed, given, key)
+                lanes = chunk(lanes, rates, Span(first, last, steps), fixed, given, key)
                 jax.block_until_ready(lanes.skipped)
             self.last, self.done = lanes, last
             search.steps += last - first
@@ -278,12 +291,13 @@ class Rounds:
 
     def _take(self, search: Search, lanes: Lanes, fixed: Tree) -> None:
         """Each start takes its best lane, if that is better than what it had."""
-        joined = _unstacked(jax.device_get(jax.vmap(self._joined)(settled(lanes), fixed)), self.lanes)
+        count = len(self.rates[0])
+        joined = _unstacked(jax.device_get(jax.vmap(self._joined)(settled(lanes), fixed)), count * len(search.params))
         found = [{**p, "backbone": self.guide.backbone.folded(p["backbone"])} for p in joined]
         scores = self.score(found)
-        count = len(self.plan.rates)
-        for i in range(len(search.params)):
-            lane = max(range(i * count, (i + 1) * count), key=lambda j: scores[j].rank)
+        best = [max(range(i * count, (i + 1) * count), key=lambda j: scores[j].rank) for i in range(len(search.params))]
+        self.chosen: list[tuple[float, ...]] = [(rates[lane % count],) for rates, lane in zip(self.rates, best, strict=True)]
+        for i, lane in enumerate(best):
             if scores[lane].rank > search.scores[i].rank:
                 search.params[i], search.scores[i] = found[lane], scores[lane]
         search.skipped = float(np.min(np.asarray(lanes.skipped))) / max(self.done, 1)

@@ -114,6 +114,20 @@ def test_spread_is_that_of_modes_and_not_of_worse_optima(quickly_compiled):
     assert Search(placed[::2], rounds.score(placed[::2])).spread > 0.8 and spread(0, 2) == 0
 
 
+def test_later_rounds_have_the_better_rate_alone_and_the_draws_of_all(quickly_compiled):
+    """From a start 50 sds away steps of 1e-5 lead nowhere; a normal posterior is found all the same, at the other rate."""
+    guide = build_guide(emfppl.load(CONJUGATE).bind({"y": Y}).program, Recipe("full_rank", gates="shut"))
+    mean, sd = conjugate_posterior()
+    rounds = Rounds(guide, Plan(4, (1e-5, 0.3), first_round=100, rounds=4, evaluation=400, tolerance=-1.0), 0)
+    start, lanes = guide.init(0, Frame(np.array([mean + 50 * sd]), np.array([sd]))), []
+    make = rounds._chunk
+    rounds._chunk = lambda draws: lambda state, rates, *rest: lanes.append((draws, list(rates))) or make(draws)(state, rates, *rest)
+    search = rounds.run([start, start], [{}, {}])
+    found = [(draws, len(rates)) for draws, rates in lanes]
+    assert [found[0], found[1], found[-1]] == [(4, 4), (4, 4), (8, 2)] and min(lanes[-1][1]) > 0.01
+    assert search.params[0]["backbone"]["affine"]["loc"][0] == pytest.approx(mean, abs=0.05 * sd)
+
+
 STANDSTILL = """
 import emfppl.runtime.compile
 import jax, jax.numpy as jnp, numpy as np
