@@ -185,17 +185,20 @@ class Messages(Guide):
     def log_noise_density(self, params: Params, u: jax.Array, data: Any = None) -> jax.Array:
         """log p(outer(u)) + log Z(outer(u)) + log |det douter/du|: the posterior of u with the inner latents integrated out."""
         outer, log_det = self._values(params, u, data)
-        return self._collapsed(outer, params.get("sites"), self.given(params, data)) + log_det
+        data = self.given(params, data)
+        return self._collapsed(outer, self._conditional(outer, params.get("sites"), data), data) + log_det
 
     @property
     def blank(self) -> Values:
         return self._outer.blank()
 
     def log_density(self, values: Mapping[str, jax.Array], data: Any = None) -> jax.Array:
-        return self._collapsed(dict(values), None, self.program.data if data is None else data)
+        outer, data = dict(values), self.program.data if data is None else data
+        return self._collapsed(outer, self._conditional(outer, None, data), data)
 
-    def _collapsed(self, outer: Values, sites: Values | None, data: Any) -> jax.Array:
-        return self.block.outer_log_density(outer, data) + self._conditional(outer, sites, data).log_evidence
+    def _collapsed(self, outer: Values, inner: Conditional, data: Any) -> jax.Array:
+        """log p of the outer latents with the inner ones, whose conditional is given, integrated out."""
+        return self.block.outer_log_density(outer, data) + inner.log_evidence
 
     def log_start_density(self, params: Params, u: jax.Array, data: Any = None) -> jax.Array:
         """The same with Laplace's approximation of the integral over inner latents, at every u anew."""
@@ -206,8 +209,7 @@ class Messages(Guide):
         sites = held(self._settled(jax.tree.map(held, outer), jax.tree.map(held, data)))
         inner = self._conditional(outer, sites, data)
         z = held(inner.draw(jnp.zeros(self.block.dim)))
-        collapsed = self.block.outer_log_density(outer, data) + inner.log_evidence
-        return collapsed + log_det + self._surplus(outer, z, sites, data)
+        return self._collapsed(outer, inner, data) + log_det + self._surplus(outer, z, sites, data)
 
     def _surplus(self, outer: Values, z: jax.Array, sites: Values, data: Any) -> jax.Array:
         """Σ log term(z) − log site(z)."""
@@ -233,11 +235,10 @@ class Messages(Guide):
         being that of the sites `held`, which are those of params."""
         data, sites = self.given(params, data), params.get("sites")
         if sites is None or held is None:
-            return self._collapsed(outer, None, data)
+            return self._collapsed(outer, self._conditional(outer, None, data), data)
         inner = self._conditional(outer, sites, data)
         other = inner if held is sites else self._conditional(outer, held, data)
-        collapsed = self.block.outer_log_density(outer, data) + other.log_evidence
-        return collapsed + self._surplus(outer, inner.draw(eps), held, data)
+        return self._collapsed(outer, other, data) + self._surplus(outer, inner.draw(eps), held, data)
 
     def sticking_log_weight(self, params: Params, eps: jax.Array, data: Any = None) -> jax.Array:
         own, rest = self._split(eps)
