@@ -291,7 +291,7 @@ def make_plan(task: Task, guide: Guide, starts: int, first_round: int, rounds: i
         tolerance=max(0.02, 0.0002 * guide.weight_dim),
         evaluation=4096 if elements <= 2_000 else 1024 if elements <= 20_000 else 256,
         batch=min(2 ** int(np.log2(np.clip(WEIGHTS_MEMORY / (elements * lanes + 1), 1, 256))), in_cache(guide.dim, least=8)),
-        together=min(draws, in_cache(lanes * guide.dim, least=2)),
+        together=in_cache(lanes * guide.dim, least=2),
         chunk=int(np.clip(20_000_000 / (at_once * draws * lanes + 1), 5, 200)),
     )
 
@@ -326,7 +326,7 @@ def _certificate(task: Task, rounds: Rounds, search: Search, spread: float) -> C
     """From as many draws as the budget weighs, fewer where a draw is much work: k-hat needs many to see past
     the bulk of the weights. A second Ctrl-C leaves it empty."""
     elements = min(task.elements, rounds.weighing.work) + rounds.guide.further_work
-    count = int(np.clip(20_000_000 / max(elements, 1), 2_000, task.budget.weighed))
+    count = int(np.clip(50_000_000 / max(elements, 1), 2_000, task.budget.weighed))
     params = search.params[search.best]
     try:
         weights = rounds.log_weights(params, count)

@@ -38,9 +38,9 @@ class Weighing:
         if block is None:
             return work_of(program) + solving
         standing, others = block.standing, block.moments.others
-        nodes = [*standing.apart, *((k, n) for k, n in standing.gaussian if k in others)]
+        nodes = [*standing.apart, *standing.terms, *((k, n) for k, n in standing.gaussian if k in others)]
         rows = sum(math.prod(program.shapes[n.target.name]) for _, n in nodes if isinstance(n, RandomNode))
-        sums = sum(program.eliminations[n].plan.entries for n in standing.sums_apart)
+        sums = sum(program.eliminations[n].plan.entries for n in (*standing.sums_apart, *standing.sums))
         return rows + sums + factoring_of(program) + block.pattern.num_colours * block.dim + block.plan.entries.rows + solving
 
     def normal(self, params: Tree, count: int, *stream: int) -> np.ndarray:

@@ -128,13 +128,19 @@ class Autoregressive(ABC):
         return v, score
 
     def _push_layer(self, params: LayerParams, x: jax.Array, score: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """The same for a layer, whose Jacobian is triangular, and diagonal in the columns that no one looks at."""
-        seen = self.looked_at
-        head = lambda h: self.layer(params, jnp.concatenate([h, x[seen:]]))  # noqa: E731
-        below, of_slopes = jax.jacfwd(head)(x[:seen])
-        alone = jnp.asarray(np.arange(self.dim) >= seen, x.dtype)
-        (y, log_slope), (_, bend) = jax.jvp(lambda x: self.layer(params, x), (x,), (alone,))
-        tail = (score - bend)[seen:] * jnp.exp(-log_slope[seen:])
-        rest = score[:seen] - jnp.sum(of_slopes, axis=0) - tail @ below[seen:]
-        first = jax.scipy.linalg.solve_triangular(below[:seen], rest, lower=True, trans="T")
-        return y, jnp.concatenate([first, tail])
+        """The same for a layer: its Jacobian is a diagonal D and a strictly lower triangle, so that Jᵀ z = r, the difference of the
+        scores, is where z + D⁻¹ (r − Jᵀ z) stands still: in as many passes as coordinates depend on one another, or up to
+        rounding in a few."""
+        (y, log_slope), back = jax.vjp(lambda x: self.layer(params, x), x)
+        still, ones = jnp.finfo(x.dtype).eps ** 0.5, jnp.ones_like(log_slope)
+
+        def going(state: tuple[Any, ...]) -> jax.Array:
+            passes, z, moved = state
+            return (passes <= self.looked_at) & (jnp.max(jnp.abs(moved)) > still * jnp.max(jnp.abs(z)))
+
+        def better(state: tuple[Any, ...]) -> tuple[Any, ...]:
+            passes, z, _ = state
+            moved = (score - back((z, ones))[0]) * jnp.exp(-log_slope)
+            return passes + 1, z + moved, moved
+
+        return y, jax.lax.while_loop(going, better, (jnp.asarray(0), jnp.zeros_like(x), jnp.ones_like(x)))[1]

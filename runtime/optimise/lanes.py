@@ -1,6 +1,7 @@
 """Lanes: several runs of Adam side by side in one compiled program, step sizes and numbers of steps being arguments.
 
-Lanes share the noise of every step. The rate of a round falls along a cosine to zero, and the iterates of its last
+Lanes share the noise of every step, unless they are tied: then those of one start have each its own and one gradient, their mean,
+so that they are as one lane with the draws of all. The rate of a round falls along a cosine to zero, and the iterates of its last
 quarter are averaged. A step whose value or gradient is not finite is not taken, and counted.
 """
 
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 
 ADAM = optax.scale_by_adam(b1=0.9, b2=0.99)
 AVERAGED = 0.75  # iterates are averaged from this part of a round on
@@ -72,7 +74,14 @@ def mean_and_slope(objective: Callable[..., jax.Array], together: int) -> Callab
     return in_turns
 
 
-Chunk = Callable[[Lanes, jax.Array, Span, Tree, Any, jax.Array], Lanes]
+class Ways(NamedTuple):
+    """How lanes go: the rate of each at the beginning of the round, and whether those of a start are tied."""
+
+    rates: Any
+    tied: Any = False
+
+
+Chunk = Callable[[Lanes, Ways, Span, Tree, Any, jax.Array], Lanes]
 
 
 def make_chunk(
@@ -82,39 +91,60 @@ def make_chunk(
     compiled: Callable[..., Any] = jax.jit,
     pick: Callable[[Any, jax.Array], Any] | None = None,
     together: int | None = None,
+    siblings: int = 1,
 ) -> Chunk:
-    """The compiled ``chunk(lanes, rates, span, fixed, data, key) -> lanes``; `fixed` has a leading axis of lanes.
+    """The compiled ``chunk(lanes, ways, span, fixed, data, key) -> lanes``; `fixed` has a leading axis of lanes, of which so many
+    `siblings` after each other are of one start.
 
     `objective(params, fixed, eps, data)` is one draw's log weight; each step climbs its mean over `draws` draws, of which so many
     are worked on `together`, by default all. `pick(data, key)` gives the data of a step, by default all.
     """
     slope_of = mean_and_slope(objective, together or draws)
 
-    def advance(lane: Lanes, rate: Any, keep: Any, fixed: Tree, eps: jax.Array, data: Any) -> Lanes:
-        value, gradient = slope_of(lane.params, fixed, eps, data)
-        finite = [jnp.isfinite(value), *(jnp.all(jnp.isfinite(g)) for g in jax.tree.leaves(gradient))]
-        fine = jnp.all(jnp.stack(finite))
+    def shared(leaf: jax.Array, tied: Any) -> jax.Array:
+        apart = leaf.reshape(-1, siblings, *leaf.shape[1:])
+        return jnp.where(tied, jnp.mean(apart, axis=1, keepdims=True), apart).reshape(leaf.shape)
+
+    def advance(lane: Lanes, value: Any, gradient: jax.Array, rate: Any, keep: Any) -> Lanes:
+        fine = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
         step, adam = ADAM.update(gradient, lane.adam)
-        moved = jax.tree.map(lambda p, s: p + rate * s, lane.params, step)
+        moved = lane.params + rate * step
         params, adam = jax.tree.map(lambda a, b: jnp.where(fine, a, b), (moved, adam), (lane.params, lane.adam))
         averaged = lane.averaged + keep
-        weight = keep / jnp.maximum(averaged, 1)
-        mean = jax.tree.map(lambda m, p: m + weight * (p - m), lane.mean, params)
+        mean = lane.mean + keep / jnp.maximum(averaged, 1) * (params - lane.mean)
         return Lanes(params, adam, mean, averaged, lane.skipped + (1 - fine))
 
-    def chunk(lanes: Lanes, rates: jax.Array, span: Span, fixed: Tree, data: Any, key: jax.Array) -> Lanes:
+    def chunk(lanes: Lanes, ways: Ways, span: Span, fixed: Tree, data: Any, key: jax.Array) -> Lanes:
+        rates = jnp.asarray(ways.rates)
+        streams = ways.tied * (jnp.arange(len(rates)) % siblings)
+        _, apart = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], lanes.params))
+
+        def value_and_slope(params: jax.Array, fixed: Tree, eps: jax.Array, data: Any) -> tuple[jax.Array, jax.Array]:
+            value, slope = slope_of(apart(params), fixed, eps, data)
+            return value, ravel_pytree(slope)[0]
+
         def body(step: jax.Array, lanes: Lanes) -> Lanes:
             part = step / span.steps
             own = jax.random.fold_in(key, step)
-            eps = antithetic(own, draws, dim)
+            noise = antithetic(own, siblings * draws, dim).reshape(draws, siblings, dim)[:, streams]
             part_of = data if pick is None else pick(data, jax.random.fold_in(own, 1))
             keep = jnp.where(part >= AVERAGED, 1.0, 0.0).astype(lanes.averaged.dtype)
             falling = (0.5 * rates * (1 + jnp.cos(jnp.pi * part))).astype(rates.dtype)
-            return jax.vmap(advance, (0, 0, None, 0, None, None))(lanes, falling, keep, fixed, eps, part_of)
+            found = jax.vmap(value_and_slope, (0, 0, 1, None))(lanes.params, fixed, noise, part_of)
+            value, gradient = (shared(leaf, ways.tied) for leaf in found)
+            return jax.vmap(advance, (0, 0, 0, 0, None))(lanes, value, gradient, falling, keep)
 
-        return jax.lax.fori_loop(span.first, span.last, body, lanes)
+        flat = _each(lanes, jax.vmap(lambda tree: ravel_pytree(tree)[0]))
+        return _each(jax.lax.fori_loop(span.first, span.last, body, flat), jax.vmap(apart))
 
     return compiled(chunk)
+
+
+def _each(lanes: Lanes, change: Callable[[Any], Any]) -> Lanes:
+    """Lanes with their parameters, moments and means changed: to one vector each (lanes, P), so that a step of Adam is one pass
+    over them, or back."""
+    mu, nu = change(lanes.adam.mu), change(lanes.adam.nu)
+    return lanes._replace(params=change(lanes.params), adam=lanes.adam._replace(mu=mu, nu=nu), mean=change(lanes.mean))
 
 
 def settled(lanes: Lanes) -> Tree:

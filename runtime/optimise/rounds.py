@@ -2,9 +2,9 @@
 
 A lane is one start with one step size. After each round every start keeps its best lane (by ELBO, on noise common to all
 rounds), the affine map learned so far becomes the frame, and the next round is twice as long at half the rate. From the third round
-on each start has one lane, at the step size that was best for it, with as many more draws. The
-fit has converged when a round gains less than `tolerance` nats, or less than its own noise, or when the importance
-weights show that not even half of that can be gained, which they can't tell of `param` variables.
+on the lanes of a start are tied, at the step size that was best for it: one lane with the draws of all. The fit has converged when
+a round gains less than `tolerance` nats, or less than its own noise, or when the importance weights show that not even half of that
+can be gained, which they can't tell of `param` variables.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from emfppl.runtime.compile import often, once
 from emfppl.runtime.guide import Guide
-from emfppl.runtime.optimise.lanes import Chunk, Lanes, Span, begin, make_chunk, settled
+from emfppl.runtime.optimise.lanes import Lanes, Span, Ways, begin, make_chunk, settled
 from emfppl.runtime.optimise.minibatch import Minibatch
 from emfppl.runtime.optimise.quasi_newton import FixedNoise, balanced_noise
 from emfppl.runtime.threads import one_thread_each
@@ -138,16 +138,9 @@ class Rounds:
         compiled = partial(often, program=guide.program, swept=guide.swept)
         self.batches = batches
         dim, pick = (guide.weight_dim, None) if batches is None else (batches.small.dim, batches.pick)
-        self._make = partial(make_chunk, self._objective, dim=dim, compiled=compiled, pick=pick, together=plan.together)
-        self._chunks: dict[int, Chunk] = {}
+        self._chunk = make_chunk(self._objective, plan.draws, dim, compiled, pick, plan.together, siblings=len(plan.rates))
         self._on_fixed_noise = FixedNoise(self._whole, plan.batch, compiled)
         self.weighing = Weighing(guide, plan.batch, plan.evaluation)
-
-    def _chunk(self, draws: int) -> Chunk:
-        """The compiled loop with so many draws a step."""
-        if draws not in self._chunks:
-            self._chunks[draws] = self._make(draws=draws)
-        return self._chunks[draws]
 
     # ------------------------------------------------------------ objectives
 
@@ -207,7 +200,7 @@ class Rounds:
     def run(self, starts: list[Tree], units: list[Tree]) -> Search:
         """Climb from every start (parameters without a frame); `units` are the scales of the `param` variables."""
         self.units = units
-        self.rates: list[tuple[float, ...]] = [self.plan.rates] * len(starts)
+        self.chosen = [self.plan.rates[0]] * len(starts)
         search = Search(list(starts), [UNKNOWN] * len(starts))
         try:
             search.scores = self.score(starts)
@@ -258,45 +251,41 @@ class Rounds:
         """One round; whether the search is over."""
         steps = self.plan.first_round * 2**number
         split = [self._split(p, u) for p, u in zip(search.params, self.units, strict=True)]
-        if number == SEARCHING:
-            self.rates = self.chosen
-        count = len(self.rates[0])
+        count, tied = len(self.plan.rates), number >= SEARCHING
         params, fixed = (_stacked([part for part in parts for _ in range(count)]) for parts in zip(*split, strict=True))
-        rates = np.concatenate(self.rates) * self.plan.shrink**number
-        lanes = begin(params)
+        rates = np.repeat(self.chosen, count) if tied else np.tile(self.plan.rates, len(split))
         before = search.scores[search.best]
         try:
-            lanes = self._climb(lanes, jnp.asarray(rates), fixed, steps, number, search)
+            self._climb(begin(params), Ways(rates * self.plan.shrink**number, tied), fixed, steps, number, search)
         finally:
-            self._take(search, self.last, fixed)
+            self._take(search, self.last, fixed, tied)
         search.gain = search.scores[search.best].gain_over(before)
         return self._over(search, number)
 
-    def _climb(self, lanes: Lanes, rates: jax.Array, fixed: Tree, steps: int, number: int, search: Search) -> Lanes:
+    def _climb(self, lanes: Lanes, ways: Ways, fixed: Tree, steps: int, number: int, search: Search) -> None:
         key = jax.random.fold_in(self._key, number + 1)
         given = self.guide.data if self.batches is None else self.batches.given
         self.last, self.done = lanes, 0
-        chunk = self._chunk(self.plan.draws * len(self.plan.rates) // len(self.rates[0]))
         for first in range(0, steps, self.plan.chunk):
             last = min(first + self.plan.chunk, steps)
             with one_thread_each():
-                lanes = chunk(lanes, rates, Span(first, last, steps), fixed, given, key)
+                lanes = self._chunk(lanes, ways, Span(first, last, steps), fixed, given, key)
                 jax.block_until_ready(lanes.skipped)
             self.last, self.done = lanes, last
             search.steps += last - first
             self.report(last, steps, search.scores[search.best].elbo)
             if np.all(np.asarray(lanes.skipped) >= last):
                 break  # no step of any lane was finite
-        return lanes
 
-    def _take(self, search: Search, lanes: Lanes, fixed: Tree) -> None:
+    def _take(self, search: Search, lanes: Lanes, fixed: Tree, tied: bool) -> None:
         """Each start takes its best lane, if that is better than what it had."""
-        count = len(self.rates[0])
+        count = len(self.plan.rates)
         joined = _unstacked(jax.device_get(jax.vmap(self._joined)(settled(lanes), fixed)), count * len(search.params))
         found = [{**p, "backbone": self.guide.backbone.folded(p["backbone"])} for p in joined]
         scores = self.score(found)
         best = [max(range(i * count, (i + 1) * count), key=lambda j: scores[j].rank) for i in range(len(search.params))]
-        self.chosen: list[tuple[float, ...]] = [(rates[lane % count],) for rates, lane in zip(self.rates, best, strict=True)]
+        if not tied:
+            self.chosen = [self.plan.rates[lane % count] for lane in best]
         for i, lane in enumerate(best):
             if scores[lane].rank > search.scores[i].rank:
                 search.params[i], search.scores[i] = found[lane], scores[lane]

@@ -123,6 +123,19 @@ def test_score_is_the_gradient_of_the_density(backbone, framed):
 
 
 @pytest.mark.parametrize("kind", [Iaf, SplineFlow, Bnaf])
+def test_score_of_a_long_flow(kind):
+    """With the whole Jacobian, where every coordinate depends on many."""
+    flow, rng = kind(40, 2, (8, 8)), np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: leaf + 0.4 * rng.normal(size=np.shape(leaf)), flow.init(rng))
+    eps = jnp.asarray(rng.normal(size=40))
+    slopes = jax.jit(jax.jacfwd(lambda e: flow.forward_and_log_det(params, e)[0]))(eps)
+    bend = jax.jit(jax.grad(lambda e: flow.forward_and_log_det(params, e)[1]))(eps)
+    assert np.abs(np.tril(slopes, -1)).max() > 0.1
+    found = jax.jit(flow.push)(params, eps, -eps)[1]
+    np.testing.assert_allclose(found, np.linalg.solve(np.asarray(slopes).T, -eps - bend), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [Iaf, SplineFlow, Bnaf])
 def test_flow_is_triangular(kind):
     flow = kind(DIM, 1, (8, 8), (2, 0, 3, 1), 2)
     rng = np.random.default_rng(0)

@@ -61,6 +61,16 @@ def test_of_two_numbers_against_scipy():
     np.testing.assert_allclose(value, np.log(exact), atol=1e-6)
 
 
+def test_work_counts_the_rows_that_are_looked_at():
+    """Rows that are not Gaussian at every draw; rows whose sums are made beforehand not at all."""
+    head, y = "dim obs\ndata x[obs]: real\ndata y[obs]: {}\na ~ Normal(0, 1)\nb ~ Normal(0, 1)\n", np.arange(500.0) % 2
+    logistic = head.format("bool") + "y[obs] ~ Bernoulli(logits = a + b * x)\n"
+    linear = head.format("real") + "s ~ HalfNormal(1)\ny[obs] ~ Normal(a + b * x, s)\n"
+    programs = [emfppl.load(text).bind({"x": y + np.linspace(0, 1, 500), "y": y}).program for text in (logistic, linear)]
+    many, few = (Weighing(build_guide(p, Recipe("full_rank", blocks=True))).work for p in programs)
+    assert many >= 500 > few
+
+
 def test_not_where_there_is_nothing_but_rounding():
     assert evidence(CONJUGATE, {"y": Y}, Frame(np.array([1e9]), np.array([1e-3]))) is None
 

@@ -11,7 +11,7 @@ from emfppl.compiler.pipeline import compile_text
 from emfppl.grammar.source import SourceText
 from emfppl.runtime.bind import bind
 from emfppl.runtime.choose_guide import build_guide
-from emfppl.runtime.optimise.lanes import Span, antithetic, begin, make_chunk, mean_and_slope, settled
+from emfppl.runtime.optimise.lanes import Span, Ways, antithetic, begin, make_chunk, mean_and_slope, settled
 from emfppl.runtime.optimise.mode import derivatives, differences, find_mode
 from emfppl.runtime.optimise.rounds import Score, Search
 from emfppl.runtime.optimise.starts import Starts
@@ -92,20 +92,20 @@ def objective(params, fixed, eps, data):
 
 
 LANES = {"x": np.array([[0.0, 0.0], [5.0, 5.0]])}
-RATES = jnp.array([0.1, 0.02])
+WAYS = Ways(np.array([0.1, 0.02]))
 
 
 def run(chunk, spans):
     state, data = begin(LANES), np.array([1.0, -1.0])
     for first, last in spans:
-        state = chunk(state, RATES, Span(first, last, spans[-1][1]), np.zeros(2), data, jax.random.key(0))
+        state = chunk(state, WAYS, Span(first, last, spans[-1][1]), np.zeros(2), data, jax.random.key(0))
     return state
 
 
 def run_until(chunk, last):
     """Parameters after so many steps of a round of 8."""
     data = np.array([1.0, -1.0])
-    state = chunk(begin(LANES), RATES, Span(0, last, 8), np.zeros(2), data, jax.random.key(0))
+    state = chunk(begin(LANES), WAYS, Span(0, last, 8), np.zeros(2), data, jax.random.key(0))
     return jax.tree.map(np.asarray, state.params)
 
 
@@ -142,8 +142,22 @@ def test_the_last_quarter_is_averaged():
     longer = run(noisy, [(0, 8)])
     last = [run_until(noisy, n)["x"] for n in (7, 8)]
     np.testing.assert_allclose(settled(longer)["x"], (last[0] + last[1]) / 2, rtol=1e-12)
-    broken_off = make_chunk(objective, 2, 2)(begin(LANES), RATES, Span(0, 2, 100), np.zeros(2), np.zeros(2), jax.random.key(0))
+    broken_off = make_chunk(objective, 2, 2)(begin(LANES), WAYS, Span(0, 2, 100), np.zeros(2), np.zeros(2), jax.random.key(0))
     np.testing.assert_array_equal(settled(broken_off)["x"], broken_off.params["x"])
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_tied_lanes_are_one_lane_with_the_draws_of_all(tied):
+    """Two pairs of siblings against two lanes of twice the draws; untied siblings share their noise and go alone."""
+    noisy = lambda p, f, eps, d: objective(p, f, eps, d) + jnp.sum(jnp.abs(eps) * p["x"])  # noqa: E731
+    many, few = make_chunk(noisy, 8, 2), make_chunk(noisy, 4, 2, siblings=2)
+    span, data, key = Span(0, 30, 30), np.array([1.0, -1.0]), jax.random.key(0)
+    whole = many(begin(LANES), WAYS, span, np.zeros(2), data, key)
+    pairs = {"x": np.repeat(LANES["x"], 2, axis=0)}
+    found = few(begin(pairs), Ways(np.repeat(WAYS.rates, 2), tied), span, np.zeros(4), data, key)
+    np.testing.assert_allclose(found.params["x"][::2], found.params["x"][1::2], rtol=1e-12)
+    same = np.allclose(found.params["x"][::2], whole.params["x"], rtol=1e-9)
+    assert same == tied
 
 
 def test_steps_that_are_not_finite_are_not_taken():

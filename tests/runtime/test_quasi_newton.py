@@ -18,7 +18,7 @@ from emfppl.runtime.optimise.quasi_newton import FixedNoise, balanced_noise
 from emfppl.runtime.optimise.rounds import Plan, Rounds, Search
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
-from emfppl.runtime.threads import _threads, enough_workers, one_thread_each
+from emfppl.runtime.threads import _threads, enough_workers, one_thread_each, small_loops_in_one_piece
 
 
 @pytest.fixture(autouse=True)
@@ -119,12 +119,12 @@ def test_later_rounds_have_the_better_rate_alone_and_the_draws_of_all(quickly_co
     guide = build_guide(emfppl.load(CONJUGATE).bind({"y": Y}).program, Recipe("full_rank", gates="shut"))
     mean, sd = conjugate_posterior()
     rounds = Rounds(guide, Plan(4, (1e-5, 0.3), first_round=100, rounds=4, evaluation=400, tolerance=-1.0), 0)
-    start, lanes = guide.init(0, Frame(np.array([mean + 50 * sd]), np.array([sd]))), []
-    make = rounds._chunk
-    rounds._chunk = lambda draws: lambda state, rates, *rest: lanes.append((draws, list(rates))) or make(draws)(state, rates, *rest)
+    start, ways = guide.init(0, Frame(np.array([mean + 50 * sd]), np.array([sd]))), []
+    chunk = rounds._chunk
+    rounds._chunk = lambda state, way, *rest: ways.append(way) or chunk(state, way, *rest)
     search = rounds.run([start, start], [{}, {}])
-    found = [(draws, len(rates)) for draws, rates in lanes]
-    assert [found[0], found[1], found[-1]] == [(4, 4), (4, 4), (8, 2)] and min(lanes[-1][1]) > 0.01
+    assert [w.tied for w in ways] == [False, False, False, *(True for _ in ways[3:])]  # rounds of 100, 200, and 400 and 800 steps
+    assert len(ways[0].rates) == 4 and min(ways[0].rates) == 1e-5 and min(ways[-1].rates) > 0.01
     assert search.params[0]["backbone"]["affine"]["loc"][0] == pytest.approx(mean, abs=0.05 * sd)
 
 
@@ -152,6 +152,33 @@ def test_workers_are_as_many_as_the_user_says(monkeypatch, cores, wanted):
     given, left = {"NPROC": "3"}, {}
     enough_workers(given), enough_workers(left)
     assert given == {"NPROC": "3"} and left == wanted
+
+
+OPTIONS = "--xla_backend_extra_options="
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("", f"{OPTIONS}xla_"), ("--xla_x=1", f"--xla_x=1 {OPTIONS}xla_"), (f"{OPTIONS}a=1", f"{OPTIONS}a=1")]
+)
+def test_xla_options_of_the_user_stay(before, after):
+    given = {"XLA_FLAGS": before}
+    small_loops_in_one_piece(given)
+    assert given["XLA_FLAGS"].startswith(after)
+
+
+LOOP = """
+import jax, jax.numpy as jnp
+import emfppl.runtime.compile
+step = lambda x, t: (jnp.sin(x) + t, jnp.cos(x))
+loop = jax.jit(lambda x: jax.lax.scan(step, x, jnp.arange(100.0))[1])
+print("xla_cpu_small_call" in loop.lower(jnp.ones(500)).compile().as_text())
+"""
+
+
+def test_small_loops_are_one_function():
+    """In a process of its own, since options are read once: a loop whose rounds touch more than XLA's own kilobyte."""
+    done = subprocess.run([sys.executable, "-c", LOOP], capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "True", done.stderr
 
 
 def test_lapack_runs_in_one_thread_inside_the_block():
