@@ -31,6 +31,7 @@ class Started:
     def __init__(self, stack: Stack):
         self.stack = stack
         self.init, self.log_prob, self.cost = stack.init, stack.log_prob, stack.cost
+        self.gated, self.shut = stack.gated, stack.shut
 
     def warm(self, params: Tree, x: np.ndarray, given: Mapping[str, Any]) -> Tree:
         """Parameters to start from, told by samples (N, E) and what is given with each."""

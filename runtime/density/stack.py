@@ -36,6 +36,7 @@ from emfppl.runtime.density.make_layers import KINDS
 Values = Mapping[str, Any]
 Move = Callable[[Params, jax.Array, Given], Pair]
 GATE = 0.03  # nats that an open gate costs in training
+SHUT = -1e4  # a logit whose λ is 0 in any precision
 
 
 class Stack:
@@ -216,6 +217,23 @@ class Stack:
         sample pays for."""
         found = ((layer, params["layers"][f"layer{n}"]) for n, layer in enumerate(self.layers))
         return GATE * sum((layer.open(mine) for layer, mine in found if isinstance(layer, Structured)), jnp.zeros(()))
+
+    @cached_property
+    def _with_gates(self) -> tuple[str, ...]:
+        return tuple(f"layer{n}" for n, layer in enumerate(self.layers) if isinstance(layer, Structured) and layer.may_shut)
+
+    @property
+    def gated(self) -> int:
+        """How many models have gates that may shut."""
+        return len(self._with_gates)
+
+    def shut(self, params: Params, model: int) -> Params:
+        """Parameters with the gates of a model, by its number among those that have some, shut for good: the logit of λ = 0 has no
+        slope."""
+        name = self._with_gates[model]
+        mine = params["layers"][name]
+        shut = {**mine, "gates": jax.tree.map(lambda logit: np.full_like(logit, SHUT), mine["gates"])}
+        return {**params, "layers": {**params["layers"], name: shut}}
 
     # ------------------------------------------------------------ looking at it
 

@@ -2,11 +2,12 @@
 
 ::
 
-    trials, a short run at each rate  ─▶  climb, a long one at the best
+    trials, a short run at each rate  ─▶  climb, a long one at the best  ─▶  the same with each model's gates shut
 
 In every run the rate falls to zero. Some samples are held out. Their likelihood is looked at some dozens of times; the parameters
 that were best by it, less what their gates cost, are the ones kept. A lane whose held-out likelihood has not risen for long goes
-on from its best parameters at a lower rate, and ends early the third time. Lanes are seeds: they start apart, see the same
+on from its best parameters at a lower rate, and ends early the third time. A model without which held-out samples become as likely
+stays shut. Lanes are seeds: they start apart, see the same
 batches, and the one that is best on the samples held out is taken.
 """
 
@@ -44,6 +45,11 @@ class Trainable(Protocol):
 
     def cost(self, params: Tree) -> jax.Array: ...
 
+    @property
+    def gated(self) -> int: ...
+
+    def shut(self, params: Tree, model: int) -> Tree: ...
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -60,11 +66,10 @@ class Plan:
     patience: int = 6
     warm: int = 5000
 
-    @property
-    def steps(self) -> int:
-        """Of all, if nothing ends early."""
+    def steps(self, gated: int = 0) -> int:
+        """Of all, if nothing ends early, with so many models that are tried shut."""
         trials = len(self.rates) if len(self.rates) > 1 else 0
-        return self.chunk * (self.climb + self.trial * trials)
+        return self.chunk * (self.climb * (1 + gated) + self.trial * trials)
 
 
 PASSES = {"quick": (60, 1_500, 3_000), "normal": (200, 4_000, 16_000), "thorough": (600, 10_000, 80_000)}
@@ -151,7 +156,11 @@ class Trainer:
         self.counts = len(train), len(held)
         self.held = Blocks.of(held, BLOCK)
         self.stream = Stream(train, plan.batch, spread, rng)
-        self.params = self._starts(train, spread, rng, seed)
+        self.inits = [self.stack.init(np.random.default_rng([seed + n, 1])) for n in range(seeds)]
+        places = np.sort(rng.permutation(len(train))[: plan.warm])
+        some = train.at(places)
+        self.some = Samples(spread(some.x, rng).astype(self.dtype), some.given)
+        self.params = self._warmed()
         self.program: Program = compiled(stack, plan.batch * samples.x.shape[1])
         self.best, self.steps, self.ended = self.params, 0, "budget"
         self.logs = np.full((seeds, self.counts[1]), -np.inf)
@@ -161,13 +170,9 @@ class Trainer:
         self.history: list[Record] = []
         self.before: np.ndarray | None = None
 
-    def _starts(self, train: Samples, spread: Spread, rng: np.random.Generator, seed: int) -> Tree:
+    def _warmed(self) -> Tree:
         """Where the lanes start: each from a seed of its own, then told by the data."""
-        places = np.sort(rng.permutation(len(train))[: self.plan.warm])
-        some = train.at(places)
-        some = Samples(spread(some.x, rng).astype(self.dtype), some.given)
-        starts = [self.stack.init(np.random.default_rng([seed + n, 1])) for n in range(self.seeds)]
-        warm = [self.stack.warm(start, some.x, some.given) for start in starts]
+        warm = [self.stack.warm(init, self.some.x, self.some.given) for init in self.inits]
         return stacked([jax.tree.map(lambda leaf: np.asarray(leaf, self.dtype), one) for one in warm])
 
     # ------------------------------------------------------------ the course of it
@@ -178,6 +183,8 @@ class Trainer:
             self._look(begin(self.params), np.full(self.seeds, np.nan))
             params = self._trials()
             self._climb(params)
+            for model in range(self.stack.gated):
+                self._without(model)
         except KeyboardInterrupt:
             self.ended = "interrupted"
         return self._result()
@@ -214,12 +221,30 @@ class Trainer:
             if 4 * (number + 1) == 3 * len(factors):
                 self.before = self.logs.copy()
 
+    def _without(self, model: int) -> None:
+        """The same climb with the gates of a model shut from the start. Lanes whose held-out samples are as likely then, within a
+        standard error, stay so."""
+        was = self.best, self.logs, self.costs, self.kept, self.before
+        ended, seen = self.ended, self.history[-1]
+        open_, self.inits = self.inits, [self.stack.shut(init, model) for init in self.inits]
+        self.logs, self.costs = np.full_like(self.logs, -np.inf), np.zeros_like(self.costs)
+        self.broken[:], self.before, self.ended = False, None, "budget"
+        try:
+            self._climb(self._warmed())
+        finally:
+            stays, last = _as_likely(self.logs, was[1]), self.history[-1]
+            now = self.best, self.logs, self.costs, self.kept, self.logs if self.before is None else self.before
+            was = (*was[:4], was[1] if was[4] is None else was[4])
+            self.best, self.logs, self.costs, self.kept, self.before = _chosen(stays, now, was)
+            means = _chosen(stays, (last.trained, last.held), (seen.trained, seen.held))
+            self.history.append(Record(self.steps, *means))
+            self.ended = self.ended if np.any(stays) else ended
+            self.inits = [shut if stay else init for shut, init, stay in zip(self.inits, open_, stays, strict=True)]
+
     def _back(self, lanes: Lanes, stuck: np.ndarray) -> Lanes:
         """The lanes, those that are stuck at their best parameters, as if they began there."""
         self.broken[:] = False
-        if not np.any(stuck):
-            return lanes
-        return jax.tree.map(lambda new, old: np.where(_along(stuck, new), new, old), begin(self.best), lanes)
+        return _chosen(stuck, begin(self.best), lanes) if np.any(stuck) else lanes
 
     def _phase(self, params: Tree, rates: np.ndarray, calls: int) -> tuple[Lanes, np.ndarray]:
         """A run whose rate falls to zero; its lanes, and mean held-out log densities at its end."""
@@ -236,7 +261,8 @@ class Trainer:
                 lanes, trained = self.program.chunk(lanes, active, rates, batches, some)
                 means.append(np.mean(np.asarray(trained), axis=1))
             self.steps += len(some)
-            self.report(min(self.steps, self.plan.steps), self.plan.steps, float(np.mean(self.logs, axis=1).max()))
+            total = self.plan.steps(self.stack.gated)
+            self.report(min(self.steps, total), total, float(np.mean(self.logs, axis=1).max()))
         self.broken |= active & (np.asarray(lanes.skipped) - skipped > BROKEN * len(factors))
         return lanes, self._look(lanes, np.mean(means, axis=0))
 
@@ -249,7 +275,7 @@ class Trainer:
         gained = np.isfinite(means) & (means - costs > np.mean(self.logs, axis=1) - self.costs)
         if np.any(gained):
             new = jax.device_get(lanes.mean)
-            self.best = jax.tree.map(lambda n, old: np.where(_along(gained, n), n, old), new, self.best)
+            self.best = _chosen(gained, new, self.best)
             self.logs, self.costs = np.where(gained[:, None], logs, self.logs), np.where(gained, costs, self.costs)
             self.kept = np.where(gained, self.steps, self.kept)
         self.history.append(Record(self.steps, trained, means))
@@ -271,6 +297,18 @@ def _factors(steps: int) -> np.ndarray:
     """What the rate is multiplied with at each step: up along a line, then down to zero along a cosine."""
     at, first = np.arange(steps), max(1, int(WARM_UP * steps))
     return np.minimum(1.0, (at + 1) / first) * 0.5 * (1 + np.cos(np.pi * at / steps))
+
+
+def _as_likely(logs: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Of which lanes log densities (lanes, V) are at least those of others, on average and within a standard error."""
+    gain = np.where(np.isfinite(logs), logs, -np.inf) - np.where(np.isfinite(others), others, np.finfo(float).min)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.mean(gain, axis=1) >= -np.nan_to_num(np.std(gain, axis=1)) / np.sqrt(logs.shape[1])
+
+
+def _chosen(flags: np.ndarray, new: Tree, old: Tree) -> Tree:
+    """Of lanes with a flag the new, of others the old."""
+    return jax.tree.map(lambda a, b: np.where(_along(flags, a), a, b), new, old)
 
 
 def _along(flags: np.ndarray, leaf: Any) -> np.ndarray:

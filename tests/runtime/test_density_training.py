@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -31,6 +32,8 @@ class Normal:
     def warm(self, params, x, given):
         return params
 
+    gated = 0
+
     def cost(self, params):
         return jnp.zeros(())
 
@@ -45,6 +48,27 @@ class Shifted(Normal):
 
     def log_prob(self, params, x, given):
         return super().log_prob(params, x - given["c"], given)
+
+
+class Gated(Normal):
+    """A normal density whose variances are the model's, as far as the gate is open: right ones, or wrong ones."""
+
+    gated = 1
+
+    def __init__(self, variances):
+        super().__init__(3)
+        self.variances = np.asarray(variances)
+
+    def init(self, rng):
+        return {"loc": np.zeros(3), "gate": np.zeros(())}
+
+    def shut(self, params, model):
+        return {**params, "gate": np.full_like(params["gate"], -1e4)}
+
+    def log_prob(self, params, x, given):
+        opening = jax.nn.sigmoid(params["gate"])
+        variances = opening * self.variances + (1 - opening)
+        return -0.5 * jnp.sum((x - params["loc"]) ** 2 / variances + jnp.log(2 * jnp.pi * variances))
 
 
 CENTRE = np.array([1.0, -2.0, 0.5])
@@ -85,6 +109,38 @@ def test_equal_seeds_make_equal_trainings(recovered):
 def test_of_several_rates_the_best_is_taken():
     found = trained(Normal(3), Samples(drawn(300)), Plan(32, 20, 2, 2, rates=(1e-6, 0.05)))
     assert found.rate == 0.05 and found.steps == 20 * 6
+
+
+def test_a_model_that_is_of_no_use_is_shut():
+    """Of variances 16, or 1 which are those without it, when 1 is right: shut for good. Of 16 when that is right: open, as if shut
+    had never been tried."""
+    x, plan = np.random.default_rng(0).normal(size=(600, 3)), Plan(32, 20, 1, 10, rates=(0.05,))
+    for variances, scale, shut in (([16.0] * 3, 1, True), ([1.0] * 3, 1, True), ([16.0] * 3, 4, False)):
+        stack = Gated(variances)
+        found = trained(stack, Samples(scale * x), plan, seeds=2)
+        assert (found.params["gate"] == -1e4) == shut and found.steps == plan.steps(1) == 2 * plan.steps()
+        held = split(Samples(scale * x), 0.1, np.random.default_rng([0, 0]))[1]
+        logs = [stack.log_prob(found.params, row, None) for row in held.x]
+        np.testing.assert_allclose(found.logs, logs, rtol=1e-9)
+        assert found.nats == max(found.lanes) == max(found.history[-1].held.max(), found.nats)
+    alone = Gated([16.0] * 3)
+    alone.gated = 0
+    np.testing.assert_array_equal(trained(alone, Samples(4 * x), plan, seeds=2).logs, found.logs)
+
+
+def test_interrupted_while_shut_the_better_one_is_kept():
+    calls = []
+
+    def stop(done, steps, nats):
+        calls.append(done)
+        assert done <= steps == 400
+        if len(calls) == 12:
+            raise KeyboardInterrupt
+
+    x, plan = np.random.default_rng(0).normal(size=(600, 3)), Plan(32, 20, 1, 10, rates=(0.05,))
+    found = trained(Gated([16.0] * 3), Samples(4 * x), plan, report=stop)
+    assert found.ended == "interrupted" and found.params["gate"] > 0
+    np.testing.assert_array_equal(found.logs, trained(Gated([16.0] * 3), Samples(4 * x), plan).logs)
 
 
 def test_the_best_of_the_seeds_is_kept():
@@ -190,4 +246,4 @@ def test_plans_fit_their_samples(count, size):
         assert 1 <= plan.batch <= min(count, 256)
         assert plan.climb % plan.every == 0 and plan.trial % plan.every == 0 and plan.chunk >= 1
         assert plan.chunk * plan.batch * size <= 8_000_000 or plan.chunk == 1
-    assert quick.steps < normal.steps
+    assert quick.steps() < normal.steps() < normal.steps(gated=1)

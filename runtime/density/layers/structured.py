@@ -136,6 +136,12 @@ class Structured(Layer):
         parts = {key: found.get(key, jnp.ones(shape)) for key, shape in self.program.noise_shapes.items()}
         return cut(np.asarray(self.places.together(parts)), self.places.shapes)
 
+    @property
+    def may_shut(self) -> bool:
+        """Whether there are gates that are learned, and all of them logits."""
+        kinds = {self.gates.kind_of(key) for key in self.gates.shapes} - {"none"}
+        return bool(kinds) and kinds <= {"affine", "geometric"}
+
     def open(self, params: Params) -> jax.Array:
         """How many gates that are learned are open: the sum of λ."""
         return sum((jnp.sum(opening) for opening in (self._gates(params) or {}).values()), jnp.zeros(()))
