@@ -42,11 +42,17 @@ def _layers(flow: Flow) -> list[str]:
         told = ""
         if spec.kind == "structured":
             place = next(places)
-            told = "; ".join([*map(_gate, gates[place].items()), *(_learned(n, v) for n, v in learned[place].items())])
-            if dict(spec.options).get("gated", True) is False:
-                told = _all_learned(learned[place])
+            told = _of_model(gates[place], learned[place], dict(spec.options).get("gated", True) is not False)
         rows.append(f"  {_layer(flow, spec).ljust(_width(flow))}  {count:>9,}  {told}".rstrip())
     return [f"  {'from noise to data'.ljust(_width(flow))}  {'learned':>9}", *rows]
+
+
+def _of_model(gates: Values, learned: Values, gated: bool) -> str:
+    """What a model learned, after its gates; of one whose gates were shut for good that alone."""
+    if gated and not any(np.any(opening) for opening in gates.values()):
+        return "shut: samples held out are as likely without it"
+    told = map(_gate, gates.items()) if gated else ()
+    return "; ".join([*told, *(_learned(n, v) for n, v in learned.items())])
 
 
 def _width(flow: Flow) -> int:
@@ -86,10 +92,6 @@ def _learned(name: str, value: np.ndarray) -> str:
     if flat.size <= MOST:
         return f"{name} = [{', '.join(number(float(v)) for v in flat)}]"
     return f"{name} from {number(float(flat.min()))} to {number(float(flat.max()))}"
-
-
-def _all_learned(learned: Values) -> str:
-    return "; ".join(_learned(n, v) for n, v in learned.items())
 
 
 def _figures(flow: Flow) -> list[str]:

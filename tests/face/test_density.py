@@ -135,6 +135,18 @@ def test_gates_are_told_by_variable(gated, plain):
     assert f"{gated.num_params:,} parameters" in shown and "held-out log density" in shown
 
 
+def test_a_model_that_is_wrong_is_shut():
+    """Independent numbers, which are no walk: the gates are shut, and samples held out as likely as under the truth, but for what
+    148 parameters cost with 1,350 samples."""
+    x = np.random.default_rng(0).normal(size=(1500, T))
+    flow = trained("gated", x=x)
+    shown = str(flow)
+    assert not np.any(flow.gates()["x"]) and "shut: samples held out are as likely without it" in shown and "s = " not in shown
+    fresh = np.random.default_rng(1).normal(size=(5000, T))
+    lost = -0.5 * np.sum(fresh**2, axis=1) - 0.5 * T * np.log(2 * np.pi) - flow.log_prob(fresh)
+    assert lost.mean() < 0.1
+
+
 def test_what_is_given_counts(rings):
     drawn = rings.sample(2000, given={"c": [1.0, 0.5]})
     assert set(drawn) == {"x", "y"} and np.all(drawn["y"] > 0)
