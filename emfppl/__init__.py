@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from emfppl.runtime.environment import prepare
+
 if TYPE_CHECKING:
     from emfppl.bound import Bound
     from emfppl.compiler.distributions import Distribution, Parameter
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from emfppl.runtime.posterior import Posterior
     from emfppl.runtime.store import open_saved as open
     from emfppl.translation import from_stan
+
+prepare()
 
 _HOME = {
     "load": "emfppl.model",

@@ -20,13 +20,9 @@ import numpy as np
 
 from emfppl.compiler.expressions import Ode, walk
 from emfppl.compiler.graph import RandomNode, node_exprs
-from emfppl.runtime.threads import enough_workers, small_loops_in_one_piece
 
 if TYPE_CHECKING:
     from emfppl.runtime.program import Program
-
-enough_workers()  # XLA reads these once, when it first works
-small_loops_in_one_piece()
 
 LARGE = 5_000  # numbers a draw
 FACTORED = ("MultivariateNormal", "MultivariateStudentT")  # laws that factor a matrix at every draw

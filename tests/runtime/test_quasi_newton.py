@@ -13,12 +13,13 @@ from posteriors import CHAIN, CHAIN_Y, CONJUGATE, Y, conjugate_posterior
 
 import emfppl
 from emfppl.runtime.choose_guide import build_guide
+from emfppl.runtime.environment import enough_workers, small_loops_in_one_piece
 from emfppl.runtime.guides.backbone import Frame
 from emfppl.runtime.optimise.quasi_newton import FixedNoise, balanced_noise
 from emfppl.runtime.optimise.rounds import Plan, Rounds, Search
 from emfppl.runtime.precision import precision
 from emfppl.runtime.recipe import Recipe
-from emfppl.runtime.threads import _threads, enough_workers, one_thread_each, small_loops_in_one_piece
+from emfppl.runtime.threads import _threads, one_thread_each
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +130,7 @@ def test_later_rounds_have_the_better_rate_alone_and_the_draws_of_all(quickly_co
 
 
 STANDSTILL = """
-import emfppl.runtime.compile
+import emfppl
 import jax, jax.numpy as jnp, numpy as np
 from emfppl.runtime.threads import one_thread_each
 factors = np.tril(np.random.normal(size=(64, 100, 100))) + 10 * np.eye(100)
@@ -167,8 +168,8 @@ def test_xla_options_of_the_user_stay(before, after):
 
 
 LOOP = """
+import emfppl
 import jax, jax.numpy as jnp
-import emfppl.runtime.compile
 step = lambda x, t: (jnp.sin(x) + t, jnp.cos(x))
 loop = jax.jit(lambda x: jax.lax.scan(step, x, jnp.arange(100.0))[1])
 print("xla_cpu_small_call" in loop.lower(jnp.ones(500)).compile().as_text())
