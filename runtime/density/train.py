@@ -7,8 +7,7 @@
 In every run the rate falls to zero. Some samples are held out. Their likelihood is looked at some dozens of times; the parameters
 that were best by it, less what their gates cost, are the ones kept. A lane whose held-out likelihood has not risen for long goes
 on from its best parameters at a lower rate, and ends early the third time. A model without which held-out samples become as likely
-stays shut. Lanes are seeds: they start apart, see the same
-batches, and the one that is best on the samples held out is taken.
+stays shut. Lanes are seeds: they start apart, see the same batches, and the one that is best on the samples held out is taken.
 """
 
 from __future__ import annotations
@@ -224,8 +223,7 @@ class Trainer:
     def _without(self, model: int) -> None:
         """The same climb with the gates of a model shut from the start. Lanes whose held-out samples are as likely then, within a
         standard error, stay so."""
-        was = self.best, self.logs, self.costs, self.kept, self.before
-        ended, seen = self.ended, self.history[-1]
+        was, ended, seen = self._found, self.ended, self.history[-1]
         open_, self.inits = self.inits, [self.stack.shut(init, model) for init in self.inits]
         self.logs, self.costs = np.full_like(self.logs, -np.inf), np.zeros_like(self.costs)
         self.broken[:], self.before, self.ended = False, None, "budget"
@@ -233,13 +231,17 @@ class Trainer:
             self._climb(self._warmed())
         finally:
             stays, last = _as_likely(self.logs, was[1]), self.history[-1]
-            now = self.best, self.logs, self.costs, self.kept, self.logs if self.before is None else self.before
-            was = (*was[:4], was[1] if was[4] is None else was[4])
-            self.best, self.logs, self.costs, self.kept, self.before = _chosen(stays, now, was)
+            self.best, self.logs, self.costs, self.kept, self.before = _chosen(stays, self._found, was)
             means = _chosen(stays, (last.trained, last.held), (seen.trained, seen.held))
             self.history.append(Record(self.steps, *means))
             self.ended = self.ended if np.any(stays) else ended
             self.inits = [shut if stay else init for shut, init, stay in zip(self.inits, open_, stays, strict=True)]
+
+    @property
+    def _found(self) -> tuple[Tree, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The best of each lane: parameters, log densities, cost and step; and the log densities when three quarters of the climb
+        were done, or at its end if that came before."""
+        return self.best, self.logs, self.costs, self.kept, self.logs if self.before is None else self.before
 
     def _back(self, lanes: Lanes, stuck: np.ndarray) -> Lanes:
         """The lanes, those that are stuck at their best parameters, as if they began there."""
@@ -282,13 +284,12 @@ class Trainer:
         return gained
 
     def _result(self) -> Training:
-        means = np.mean(self.logs, axis=1)
+        best, logs, _, kept, before = self._found
+        means = np.mean(logs, axis=1)
         lane = int(np.argmax(means))
-        before = self.logs if self.before is None else self.before
-        rate, kept = float(self.rates[lane]), int(self.kept[lane])
         lanes = tuple(float(m) for m in means)
         return Training(
-            part(self.best, lane), self.logs[lane], before[lane], self.ended, self.steps, kept, self.plan, rate,
+            part(best, lane), logs[lane], before[lane], self.ended, self.steps, int(kept[lane]), self.plan, float(self.rates[lane]),
             self.counts, lanes, self.history,
         )  # fmt: skip
 
